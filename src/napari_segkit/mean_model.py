@@ -9,7 +9,8 @@ from uuid import uuid4
 from torch import nn
 
 from .arguments import given, require_type
-from .config import RefineConfig
+from .config import ModelSpec, RefineConfig
+from .models import model_info
 from .models.mean_network import MeanNetwork
 from .segmenter import Segmenter
 from .trained_model import MAX_MEMBERS, TrainedModel
@@ -49,11 +50,12 @@ def mean_model(models: Sequence[Segmenter]) -> Segmenter:
 
 def mean_of(models: Sequence[TrainedModel]) -> TrainedModel:
     """The mean of trained models; ValueError if they cannot predict together."""
-    for number, model in enumerate(models):
-        if problem := next(_problems(models[0], model), None):
+    for number, model in enumerate(models, 1):
+        require_mean(model.spec, is_merged=model.stuff is not None)
+        if problem := next(_differences(models[0], model), None):
             raise ValueError(
-                f"models[{number}] cannot predict together with models[0]: {problem}. Give models "
-                "that were trained alike, such as the folds of a cross-validation."
+                f"Model {number} cannot predict together with model 1: {problem}. Give models that "
+                "were trained alike, such as the folds of a cross-validation."
             )
     networks = [network for model in models for network in _networks(model)]
     if len({id(network) for network in networks}) < len(networks):
@@ -68,7 +70,7 @@ def mean_of(models: Sequence[TrainedModel]) -> TrainedModel:
         network=MeanNetwork(networks).eval(),
         members=len(networks),
         object_size=median(m.object_size for m in models),
-        contrast=tuple(map(min, zip(*(m.contrast for m in models), strict=True))),
+        contrast=tuple(map(min, zip(*(m.contrast for m in models), strict=False))),
         white=max(m.white for m in models),
         history=(),
         learning_rates=(),
@@ -77,10 +79,14 @@ def mean_of(models: Sequence[TrainedModel]) -> TrainedModel:
     )
 
 
-def require_mean(model: TrainedModel) -> None:
-    """ValueError if there is no mean of models of this kind."""
-    if problem := next(_problems(model, model), None):
-        raise ValueError(f"No mean of these models can be taken: {problem}.")
+def require_mean(spec: ModelSpec, *, is_merged: bool = False) -> None:
+    """ValueError if models of a spec have no mean."""
+    if is_merged or model_info(spec.name).has_masks:
+        made = "A model merged from two" if is_merged else model_info(spec.name).title
+        raise ValueError(
+            f"{made} predicts objects with masks, which have no mean: use one of the models, or "
+            "semantic models with objects='distance' for objects."
+        )
 
 
 def _networks(model: TrainedModel) -> list[nn.Module]:
@@ -88,15 +94,11 @@ def _networks(model: TrainedModel) -> list[nn.Module]:
     return list(network.members) if isinstance(network, MeanNetwork) else [network]
 
 
-def _problems(first: TrainedModel, model: TrainedModel) -> Iterator[str]:
+def _differences(first: TrainedModel, model: TrainedModel) -> Iterator[str]:
     """Why there is no mean of two models."""
-    if model.info.has_masks:
-        yield f"{model.info.title} predicts objects with masks, which have no mean"
-    if model.stuff is not None:
-        yield "it was merged from two models, whose segments have no mean"
     for what, own, other in _compared(first, model):
         if own != other:
-            yield f"its {what} is {own}, and that of the other is {other}"
+            yield f"its {what} is {own}, and that of model 1 is {other}"
     shapes = [
         {name: tuple(t.shape) for name, t in _networks(m)[0].state_dict().items()}
         for m in (model, first)

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from napari_segkit.config import EvaluateConfig
 from napari_segkit.evaluation import slab_reader
 from napari_segkit.evaluation.report import (
-    EvaluateOptions,
     LabelPair,
     evaluate,
     evaluate_pairs,
@@ -210,7 +210,7 @@ def test_the_printed_report_names_the_choice():
 
 def test_progress_reaches_its_total(monkeypatch):
     monkeypatch.setattr(slab_reader, "SLAB_PIXELS", 4)
-    steps = list(evaluate_pairs([LabelPair(TRUTH, TRUTH)] * 2, EvaluateOptions()))
+    steps = list(evaluate_pairs([LabelPair(TRUTH, TRUTH)] * 2, EvaluateConfig()))
     assert [s.done for s in steps] == [1, 2, 3, 4]
     assert {s.total for s in steps} == {4}
 
@@ -232,7 +232,12 @@ def test_labels_that_are_whole_but_for_how_they_are_stored_are_compared(kind):
         (TRUTH.astype(int) - 1, TRUTH, {}, "In the prediction, the labels hold negative"),
         (TRUTH, TRUTH * 0, {"unlabelled": 0}, "every pixel of the truth is 0"),
         (TRUTH[:0], TRUTH[:0], {}, "no pixels"),
-        (TRUTH, TRUTH, {"kind": "instances"}, "'instances'; available: 'semantic', 'instance'"),
+        (
+            TRUTH,
+            TRUTH,
+            {"kind": "instances"},
+            "kind is 'instances'; choose one of",
+        ),
         (TRUTH, TRUTH, {"labels_are": "object"}, "labels_are is 'object'; choose one of"),
         (TRUTH, TRUTH, {"unlabelled": -1}, "unlabelled is -1"),
         ([TRUTH], TRUTH, {}, "holds 1 and truth one array"),

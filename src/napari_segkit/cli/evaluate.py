@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from napari_segkit.config import TrainConfig
+from napari_segkit.config import EvaluateConfig
 from napari_segkit.steps import Step, drain
 
 from .file_options import (
@@ -25,7 +25,7 @@ from .unseen import add_unseen, unseen
 
 if TYPE_CHECKING:
     from napari_segkit.evaluation.metric import LabelTable, Metric
-    from napari_segkit.evaluation.report import EvaluateOptions, LabelPair, Report
+    from napari_segkit.evaluation.report import LabelPair, Report
     from napari_segkit.images.colour_masks import ColourTable
     from napari_segkit.io.image_files import ImageFiles
     from napari_segkit.io.name_pairs import Pairs
@@ -45,27 +45,19 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("truth", nargs="*",
                         help="file, folder or pattern; not with a CSV list")  # fmt: skip
     add_show_pairs(parser)
-    parser.add_argument("--kind", choices=KINDS, default="semantic",
-                        help="which metrics: of classes per pixel, of objects with ids, or of "
-                             "segments with classes, as PNG and JSON in the COCO panoptic format "
-                             "(default semantic)")  # fmt: skip
     parser.add_argument("--csv", metavar="FILE", help="write the metrics of every image here")
     add_overwrite(parser)
-    parser.add_argument("--by-index", action="store_true",
-                        help="compare pixels of equal index even if the files do not lie on each "
-                             "other")  # fmt: skip
-    add_options(parser, TrainConfig(unlabelled=None), only=("unlabelled", "labels_are"))
+    add_options(parser, EvaluateConfig())
     add_unseen(parser)
 
 
 def run(args: Namespace) -> int:
-    from napari_segkit.evaluation.report import EvaluateOptions
     from napari_segkit.evaluation.same_place import require_same_place
     from napari_segkit.io.file_geometry import files_apart
     from napari_segkit.io.folders import pair_files
     from napari_segkit.io.name_pairs import EVALUATION
 
-    read_options(args, TrainConfig(unlabelled=None))  # wrong values are reported before any work
+    config = read_options(args, EvaluateConfig())  # wrong values are reported before any work
     truth = one_place(args.prediction, args.truth)
     with print_warnings():
         pairs = pair_files(args.prediction, truth, EVALUATION)
@@ -75,14 +67,14 @@ def run(args: Namespace) -> int:
         _check_csv(Path(args.csv), _inputs(args, pairs), overwrite=args.overwrite)
     say_pairs(pairs, truth or args.prediction)
     part = unseen(args, truth, pairs)
-    options = EvaluateOptions(args.kind, _unlabelled(args), args.labels_are, by_index=args.by_index)
+    config = replace(config, unlabelled=_unlabelled(args))
     places = [files_apart(prediction.path, truth.path) for prediction, truth in pairs]
     names = [prediction.name for prediction, _ in pairs]
-    require_same_place(zip(names, places, strict=True), by_index=args.by_index)
+    require_same_place(zip(names, places, strict=True), by_index=config.by_index)
     with on_signals(interrupt), print_warnings():
-        colours = _shared_colours(pairs, args.kind)
+        colours = _shared_colours(pairs, config.kind)
         comparisons = [
-            _compare(*pair, place, options, colours, part)
+            _compare(*pair, place, config, colours, part)
             for pair, place in zip(pairs, places, strict=True)
         ]
         text = "files" if len(pairs) > 1 else f"{names[0]}  blocks"
@@ -150,7 +142,7 @@ def _compare(
     prediction: "ImageFiles",
     truth: "ImageFiles",
     apart: str | None,
-    options: "EvaluateOptions",
+    config: EvaluateConfig,
     colours: "ColourTable",
     part: "Unseen | None",
 ) -> Generator[Step, None, "Report[Metric] | None"]:
@@ -163,10 +155,10 @@ def _compare(
     name = prediction.name
     try:
         with print_warnings():
-            pair = _read(prediction.path, truth.path, name, options, colours, part)
+            pair = _read(prediction.path, truth.path, name, config, colours, part)
             if pair is None:
                 return None
-            return (yield from evaluate_job([replace(pair, apart=apart)], options).steps)
+            return (yield from evaluate_job([replace(pair, apart=apart)], config).steps)
     except USER_ERRORS as error:
         line = error_line(error, LESS_MEMORY)
         is_named = any(str(file.path) in line for file in (prediction, truth))
@@ -189,7 +181,7 @@ def _read(
     prediction: Path,
     truth: Path,
     name: str,
-    options: "EvaluateOptions",
+    config: EvaluateConfig,
     colours: "ColourTable",
     part: "Unseen | None",
 ) -> "LabelPair | None":
@@ -198,11 +190,11 @@ def _read(
     from napari_segkit.io.files import file_orientation, read_labels
     from napari_segkit.io.label_classes import read_classes
 
-    if options.kind == "panoptic":
+    if config.kind == "panoptic":
         return LabelPair(_read_segments(prediction), _read_segments(truth), name)
     expected = read_labels(truth, orientation=file_orientation(prediction), colours=colours)
-    if part is not None and options.unlabelled is not None:
-        marked = part.mark(expected, truth, prediction, options.unlabelled)
+    if part is not None and config.unlabelled is not None:
+        marked = part.mark(expected, truth, prediction, config.unlabelled)
         if marked is None:
             return None
         expected = marked

@@ -5,6 +5,7 @@ the limits inside ``Annotated`` are read at run time.
 """
 
 from .augment import AugmentConfig
+from .evaluate import EvaluateConfig, MetricsKind
 from .folds import FoldConfig
 from .masks import MaskConfig
 from .model import Dims, FeatureConfig, ModelSpec, ObjectsBy
@@ -29,11 +30,13 @@ __all__ = [
     "CRFConfig",
     "CleanConfig",
     "Dims",
+    "EvaluateConfig",
     "FeatureConfig",
     "FoldConfig",
     "LabelsAre",
     "MRFConfig",
     "MaskConfig",
+    "MetricsKind",
     "ModelSpec",
     "Normalise",
     "ObjectConfig",

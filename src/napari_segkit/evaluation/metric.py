@@ -52,6 +52,8 @@ class ImageInfo:
         objects, it is -1.
     thresholds : tuple of float
         IoU thresholds, rising.
+    tolerance : float or None
+        Boundaries that are no farther apart agree, in world units; None: the largest spacing.
     """
 
     prediction: LabelSource = ()
@@ -59,6 +61,7 @@ class ImageInfo:
     spacing: tuple[float, ...] = ()
     unlabelled: int | None = None
     thresholds: tuple[float, ...] = THRESHOLDS
+    tolerance: float | None = None
 
 
 class Metric(ABC):

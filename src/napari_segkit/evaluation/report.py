@@ -8,9 +8,8 @@ from math import isnan
 from operator import add
 from typing import Any, Generic
 
-from napari_segkit.arguments import as_numbers, given, require_bool
-from napari_segkit.config import LabelsAre, TrainConfig
-from napari_segkit.config._schema import config_fields
+from napari_segkit.config import EvaluateConfig, LabelsAre, MetricsKind
+from napari_segkit.config._schema import change
 from napari_segkit.images.axes_image import full_resolution
 from napari_segkit.images.colour_masks import classes_by_colour
 from napari_segkit.images.geometry import apart
@@ -45,6 +44,7 @@ class Kind(Generic[M_co]):
     metric: type[M_co]
     read: Reader
     extra: tuple[type[Metric], ...] = ()  # further metrics; their values are columns of the table
+    distances: tuple[type[Metric], ...] = ()  # further metrics if distances are asked for
 
 
 SAME_NOTE = "Prediction and truth are one and the same array."
@@ -65,46 +65,18 @@ class LabelPair:
     apart: str | None = None  # how they differ in place; of layers it is found out
 
 
-@dataclass(frozen=True)
-class EvaluateOptions:
-    """Options of `evaluate`, checked; of objects, 0 is never unlabelled."""
-
-    kind: str = "semantic"
-    unlabelled: int | None = None
-    labels_are: LabelsAre = "ask"
-    spacing: Sequence[float] | None = None
-    thresholds: Sequence[float] | None = None
-    by_index: bool = False
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.kind, str) or self.kind not in KINDS:
-            available = ", ".join(map(repr, KINDS))
-            raise ValueError(
-                f"There are no metrics of kind {given(self.kind)}; available: {available}."
-            )
-        for name in ("unlabelled", "labels_are"):
-            config_fields(TrainConfig)[name].check(getattr(self, name), name)
-        require_bool("by_index", self.by_index)
-        if self.kind == "instance":
-            object.__setattr__(self, "unlabelled", self.unlabelled or None)
-        elif self.thresholds is not None:
-            raise ValueError(
-                f"thresholds are for kind='instance' only: leave them out for kind={self.kind!r}."
-            )
-        if self.thresholds is not None:
-            object.__setattr__(self, "thresholds", _sorted_thresholds(self.thresholds))
-
-
 def evaluate(
     prediction: LabelSource,
     truth: LabelSource,
     *,
-    kind: str = "semantic",
+    kind: MetricsKind = "semantic",
     unlabelled: int | None = None,
     labels_are: LabelsAre = "ask",
     spacing: Sequence[float] | None = None,
     thresholds: Sequence[float] | None = None,
     by_index: bool = False,
+    distances: bool = False,
+    tolerance: float | None = None,
 ) -> Any:
     """Compare a prediction with the truth.
 
@@ -131,13 +103,19 @@ def evaluate(
         ids. Instance: "objects" takes each value as an object, "classes" each connected component
         of a value; "ask" takes values as objects, but refuses what looks like classes.
     spacing : sequence of float, optional
-        World units between pixels, along Z Y X or Y X, for metrics that measure distances; no
-        metric of this package does so yet. None: the scale of the truth's layer.
+        World units between pixels, along Z Y X or Y X, for volumes, areas and distances. None:
+        the scale of the truth's layer.
     thresholds : sequence of float, optional
         IoU thresholds, for instances only: two objects match if their IoU is at least this. None:
         0.5 to 0.95 in steps of 0.05.
     by_index : bool
         Compare pixels of equal index even if the layers do not lie on each other in the world.
+    distances : bool
+        Measure distances between the boundaries of each class in world units, too, which takes
+        longer. For classes only.
+    tolerance : float, optional
+        Boundaries that are no farther apart than this agree, in world units, for boundary F1 and
+        surface Dice. None: one pixel, the largest spacing.
 
     Returns
     -------
@@ -158,27 +136,37 @@ def evaluate(
     TypeError
         If `unlabelled` is neither an integer nor None.
     """
-    options = EvaluateOptions(kind, unlabelled, labels_are, spacing, thresholds, by_index)
-    return drain(evaluate_pairs(_pairs(prediction, truth), options))
+    options = {
+        "kind": kind,
+        "unlabelled": unlabelled,
+        "labels_are": labels_are,
+        "spacing": spacing,
+        "thresholds": thresholds,
+        "by_index": by_index,
+        "distances": distances,
+        "tolerance": tolerance,
+    }
+    config = change(EvaluateConfig(), options)
+    return drain(evaluate_pairs(_pairs(prediction, truth), config))
 
 
 def evaluate_pairs(
-    pairs: Sequence[LabelPair], options: EvaluateOptions
+    pairs: Sequence[LabelPair], config: EvaluateConfig
 ) -> Generator[Step, None, Any]:
     """Compare pairs block by block, and pool them: the generator behind `evaluate`."""
     pairs = _colours_as_classes([_with_place(pair) for pair in pairs])
     found = [(pair.name or "labels", pair.apart) for pair in pairs]
-    require_same_place(found, by_index=options.by_index)
+    require_same_place(found, by_index=config.by_index)
     arrays = [align_arrays(pair.prediction, pair.truth) for pair in pairs]
     cores = [[(slab,) for slab in slabs(*each)] for each in arrays]
     steps, total, reports = count(1), sum(map(len, cores)), []
     for each in zip(pairs, arrays, cores, strict=True):
-        counting = _count_image(*each, options)
+        counting = _count_image(*each, config)
         reports.append((yield from map_steps(counting, lambda _: Step(next(steps), total))))
     report = reduce(add, reports)
     if isnan(report.accuracy):
         raise ValueError(
-            f"Nothing to compare: every pixel of the truth is {options.unlabelled}, which means "
+            f"Nothing to compare: every pixel of the truth is {config.unlabelled}, which means "
             "unlabelled."
         )
     return report
@@ -209,20 +197,22 @@ def _count_image(
     pair: LabelPair,
     arrays: tuple[LazyArray, LazyArray],
     cores: Sequence[Index],
-    options: EvaluateOptions,
+    config: EvaluateConfig,
 ) -> Generator[None, None, Any]:
     """Report on one image; yields after each slab, which is read once for all metrics."""
-    kind, (prediction, truth), unlabelled = KINDS[options.kind], arrays, options.unlabelled
-    read_truth = kind.read(truth, "truth", unlabelled, options.labels_are)
-    read_prediction = kind.read(prediction, "prediction", unlabelled, options.labels_are)
+    kind, (prediction, truth), unlabelled = KINDS[config.kind], arrays, config.unlabelled
+    read_truth = kind.read(truth, "truth", unlabelled, config.labels_are)
+    read_prediction = kind.read(prediction, "prediction", unlabelled, config.labels_are)
     image = ImageInfo(
         pair.prediction,
         pair.truth,
-        pixel_spacing(pair.truth, truth.ndim, options.spacing),
+        pixel_spacing(pair.truth, truth.ndim, config.spacing),
         read_truth.unlabelled,
-        THRESHOLDS if options.thresholds is None else tuple(options.thresholds),
+        config.thresholds or THRESHOLDS,
+        config.tolerance,
     )
-    main, extra = kind.metric(image), tuple(metric(image) for metric in kind.extra)
+    further = kind.extra + kind.distances * config.distances
+    main, extra = kind.metric(image), tuple(metric(image) for metric in further)
     halo = max(metric.halo for metric in (main, *extra))
     for core in cores:
         outer, inner = with_halo(core, truth.shape, halo)
@@ -233,17 +223,9 @@ def _count_image(
         yield
     same = (SAME_NOTE,) if prediction is truth else ()
     place = (f"Compared pixel by pixel, although {pair.apart}",) if pair.apart else ()
-    naming = naming_notes(pair.prediction, pair.truth) if options.kind == "semantic" else ()
+    naming = naming_notes(pair.prediction, pair.truth) if config.kind == "semantic" else ()
     notes = tuple(dict.fromkeys(same + place + naming + read_truth.notes + read_prediction.notes))
     return kind.report(main, extra, unlabelled, pair.name, notes)
-
-
-def _sorted_thresholds(thresholds: Sequence[float]) -> tuple[float, ...]:
-    wanted = "one or more numbers above 0 and at most 1"
-    rising = tuple(sorted(set(as_numbers("thresholds", thresholds, wanted))))
-    if not rising or not all(0 < t <= 1 for t in rising):
-        raise ValueError(f"thresholds are {given(rising)}; give one or more above 0 and at most 1.")
-    return rising
 
 
 def _pairs(prediction: LabelSource, truth: LabelSource) -> list[LabelPair]:

@@ -7,8 +7,9 @@ from napari.layers import Labels
 
 from napari_segkit._qt.layers.result_layers import fingerprint
 from napari_segkit._qt.layers.snapshots import Snapshot
+from napari_segkit.config import EvaluateConfig
 from napari_segkit.evaluation.metric import Metric
-from napari_segkit.evaluation.report import EvaluateOptions, LabelPair, Report
+from napari_segkit.evaluation.report import LabelPair, Report
 from napari_segkit.jobs.evaluate import evaluate_job
 from napari_segkit.steps import Job, Step
 
@@ -19,14 +20,14 @@ class EvaluationResult:
 
     report: Report[Metric]
     layers: tuple[str, ...]  # `unique_id` of prediction and truth
-    options: EvaluateOptions
+    options: EvaluateConfig
     fingerprints: tuple[str, ...]  # of the pixels and class tables of both layers
     text: str
     on_training_data: bool
 
 
 def evaluate_layers(
-    prediction: Snapshot, truth: Snapshot, options: EvaluateOptions, training: frozenset[str]
+    prediction: Snapshot, truth: Snapshot, options: EvaluateConfig, training: frozenset[str]
 ) -> Job[EvaluationResult]:
     """Evaluate two layers, and hash them; `training` are the labels of the training."""
     job = evaluate_job([LabelPair(prediction, truth, prediction.name)], options)

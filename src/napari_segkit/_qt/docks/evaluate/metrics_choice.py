@@ -10,12 +10,12 @@ from napari_segkit._qt.layers.layer_watcher import Listener, emitters_of
 from napari_segkit._qt.widgets.choice import Choice
 from napari_segkit._qt.widgets.label_semantics import LabelSemantics
 from napari_segkit._qt.widgets.question import Answers
-from napari_segkit.evaluation.report import EvaluateOptions
+from napari_segkit.config import EvaluateConfig, MetricsKind
 from napari_segkit.evaluation.same_place import BY_INDEX
 from napari_segkit.images.layer_metadata import LayerMetadata
 from napari_segkit.models import KINDS as MODEL_KINDS
 
-KINDS = {
+KINDS: dict[MetricsKind, tuple[str, str]] = {
     "semantic": ("Classes, pixel by pixel", "IoU and Dice of each class."),
     "instance": (
         "Objects",
@@ -45,14 +45,14 @@ REMEDIES = {
 KIND_TIP = "<p>What to compare. Set from the layers until you choose.</p>"
 
 
-class MetricsKindChoice(Choice[str]):
+class MetricsKindChoice(Choice[MetricsKind]):
     """Kind of metrics: suggested by the layers until the user chooses."""
 
     def __init__(self) -> None:
         kinds = [(text, kind) for kind, (text, _) in KINDS.items()]
         super().__init__(kinds, tooltip=KIND_TIP, tips=[tip for _, tip in KINDS.values()])
         self._layers: list[Layer] = []
-        self._chosen: dict[tuple[str, ...], str] = {}
+        self._chosen: dict[tuple[str, ...], MetricsKind] = {}
 
     def restore_for(self, *layers: Layer | None) -> None:
         """Show the kind chosen for these layers, or the suggested one."""
@@ -71,7 +71,7 @@ class MetricsKindChoice(Choice[str]):
         return tuple(str(layer.unique_id) for layer in self._layers)
 
 
-def suggested_kind(layers: Sequence[Layer]) -> str:
+def suggested_kind(layers: Sequence[Layer]) -> MetricsKind:
     """Suggest a kind from layer metadata and feature columns; the first match decides."""
     for layer in layers:
         kind, features = LayerMetadata.of(layer).kind, layer.features
@@ -102,11 +102,11 @@ class MetricsChoice(QObject):
         self.semantics.changed.connect(self._on_choice)
 
     @property
-    def value(self) -> EvaluateOptions:
+    def value(self) -> EvaluateConfig:
         kind, semantics = self.kind.value, self.semantics.value
         if kind == "panoptic":  # label values are always segment ids
-            return EvaluateOptions(kind, semantics["unlabelled"], by_index=self.by_index)
-        return EvaluateOptions(
+            return EvaluateConfig(kind, semantics["unlabelled"], by_index=self.by_index)
+        return EvaluateConfig(
             kind, semantics["unlabelled"], semantics["labels_are"], by_index=self.by_index
         )
 
@@ -137,6 +137,7 @@ class MetricsChoice(QObject):
     def _apply(self, remedy: str) -> None:
         self.by_index = self.by_index or remedy == BY_INDEX
         self.semantics.apply(remedy)
-        if remedy.startswith("kind="):
-            self.kind.value = remedy.split("'")[1]
+        for kind in KINDS:
+            if remedy == f"kind={kind!r}":
+                self.kind.value = kind
         self.remedy_applied.emit()
