@@ -89,8 +89,8 @@ class Folds(LabelUnits):
         if usable < 2:
             found = "is 1" if usable else "are none"
             raise ValueError(
-                f"over={self.over!r} needs two or more {self._noun} with labels, and there {found}: "
-                "label more, or choose over='auto'."
+                f"A cross-validation needs two or more {self._noun} with labels, and there "
+                f"{found}: label more, or choose over='auto'."
             )
 
     @property
@@ -133,7 +133,9 @@ class Folds(LabelUnits):
         is_held = np.append(False, self._fold_of == number)
         masks = [m if m.any() else None for m in (is_held[own] for own in self._parts)]
         pairs, around = self.labelled.pairs, self.left_out(masks)
-        hidden = [(image, _hidden(values, m)) for (image, values), m in zip(pairs, around, strict=True)]
+        hidden = [
+            (image, _hidden(values, m)) for (image, values), m in zip(pairs, around, strict=True)
+        ]
         images = [HeldOutImage(*p, m) for p, m in zip(pairs, masks, strict=True) if m is not None]
         about = f"{int(is_held.sum())} of {len(self._fold_of)} {self._noun}"
         return LabelledFold(about, replace(self.labelled, pairs=hidden, counts=()), images)
