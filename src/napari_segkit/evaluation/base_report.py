@@ -76,8 +76,12 @@ class Report(ABC, Generic[M_co]):
     @property
     def metrics(self) -> dict[str, Values]:
         """Name of each metric -> its value, or its values by class or threshold."""
-        metrics: tuple[Metric, ...] = (self.main, *self.extra)
-        return {name: value for metric in metrics for name, value in metric.compute().items()}
+        return {
+            name: value for metric in self._metrics() for name, value in metric.compute().items()
+        }
+
+    def _metrics(self) -> tuple[Metric, ...]:
+        return (self.main, *self.extra)
 
     @property
     @abstractmethod
@@ -107,7 +111,8 @@ class Report(ABC, Generic[M_co]):
     @property
     def notes(self) -> tuple[str, ...]:
         """Remarks on the metrics, and what was changed in the label values."""
-        return (*self.changes, *self._remarks())
+        of_metrics = (note for metric in self._metrics() for note in metric.notes)
+        return (*self.changes, *self._remarks(), *of_metrics)
 
     def table(self, by: Literal["image"] | None = None) -> "DataFrame":
         """Build a table of the metrics.

@@ -12,6 +12,7 @@ from .confusion import Counts, Floats, nanmean, ratio
 from .contingency import ContingencyMetric, ContingencyTable
 from .metric import ImageInfo, Values
 from .panoptic_counts import KINDS, SegmentCounts, count_segments, read_segments
+from .regions import NAMES as PARTITION_NAMES
 
 
 class SegmentMatching(ContingencyMetric[SegmentCounts]):
@@ -32,8 +33,9 @@ class SegmentMatching(ContingencyMetric[SegmentCounts]):
         return selected
 
     def compute(self) -> dict[str, Values]:
-        """PQ, SQ and RQ of each class, and IoU and Dice of its pixels."""
-        return {name: self.by_class(name) for name in self._ratios()}
+        """PQ, SQ, RQ, IoU and Dice of each class; over- and under-segmentation of all things."""
+        by_class = {name: self.by_class(name) for name in self._ratios()}
+        return {**by_class, **self.counts.partition.ratios()}
 
     def by_class(self, name: str) -> dict[str, float]:
         return dict(zip(self.counts.kinds, self._ratios()[name].tolist(), strict=True))
@@ -59,8 +61,12 @@ class PanopticReport(Report[SegmentMatching]):
 
     The table has a row for each class: class, kind, pq, sq, rq, then iou and dice of its pixels,
     hits (TP), false_positives, misses (FN), truth_pixels and predicted_pixels. Rows "mean" follow:
-    of all classes and, where both occur, of things and of stuff.
+    of all classes and, where both occur, of things and of stuff; they hold vi_split, vi_merge,
+    adapted_rand_error, rand_precision, rand_recall, splits and merges of the things, whatever
+    their class, in further columns.
     """
+
+    unprinted = PARTITION_NAMES
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -32,8 +32,10 @@ from .slab_reader import (
     pixel_spacing,
     segment_reader,
     slabs,
+    spatial_axes,
     with_halo,
 )
+from .surfaces import BoundaryDistances
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class Kind(Generic[M_co]):
 
 SAME_NOTE = "Prediction and truth are one and the same array."
 KINDS: dict[str, Kind[Any]] = {
-    "semantic": Kind(SemanticReport, ClassConfusion, class_reader),
+    "semantic": Kind(SemanticReport, ClassConfusion, class_reader, distances=(BoundaryDistances,)),
     "instance": Kind(InstanceReport, ObjectMatching, id_reader),
     "panoptic": Kind(PanopticReport, SegmentMatching, segment_reader),
 }
@@ -210,6 +212,7 @@ def _count_image(
         read_truth.unlabelled,
         config.thresholds or THRESHOLDS,
         config.tolerance,
+        spatial_axes(pair.truth, truth.ndim, config.spacing),
     )
     further = kind.extra + kind.distances * config.distances
     main, extra = kind.metric(image), tuple(metric(image) for metric in further)
@@ -221,6 +224,8 @@ def _count_image(
             part, counted = with_halo(inner, true.shape, metric.halo)
             metric.update(predicted[part], true[part], counted)
         yield
+    for metric in (main, *extra):
+        metric.finish()
     same = (SAME_NOTE,) if prediction is truth else ()
     place = (f"Compared pixel by pixel, although {pair.apart}",) if pair.apart else ()
     naming = naming_notes(pair.prediction, pair.truth) if config.kind == "semantic" else ()

@@ -11,6 +11,7 @@ import numpy as np
 from napari_segkit.arguments import as_spacing
 from napari_segkit.config import LabelsAre
 from napari_segkit.images.axes_image import SPATIAL, full_resolution
+from napari_segkit.images.axis_guess import layer_axes
 from napari_segkit.images.binary_masks import clean_grey_edges
 from napari_segkit.images.labels import (
     IGNORE,
@@ -187,6 +188,14 @@ def pixel_spacing(
         return as_spacing(spacing, ndim)
     known = [abs(float(s)) for s in getattr(get_labels(truth), "scale", ())][-ndim:]
     return (1.0,) * (ndim - len(known)) + tuple(known)
+
+
+def spatial_axes(truth: LabelSource, ndim: int, spacing: Sequence[float] | None) -> int:
+    """How many of the last axes are space: two if two sizes are given; named ones; else up to 3."""
+    if spacing is not None and len(spacing) == 2:
+        return 2
+    axes = layer_axes(get_labels(truth), ndim) or SPATIAL[-ndim:]
+    return len(set(axes) & set(SPATIAL))
 
 
 def _has_grey_edges(labels: LazyArray, unlabelled: int | None) -> bool:
