@@ -96,9 +96,10 @@ def _networks(model: TrainedModel) -> list[nn.Module]:
 
 def _differences(first: TrainedModel, model: TrainedModel) -> Iterator[str]:
     """Why there is no mean of two models."""
-    for what, own, other in _compared(first, model):
-        if own != other:
-            yield f"its {what} is {own}, and that of model 1 is {other}"
+    own, other = _traits(model), _traits(first)
+    for trait, value in own.items():
+        if value != other[trait]:
+            yield f"its {trait} is {value}, and that of model 1 is {other[trait]}"
     shapes = [
         {name: tuple(t.shape) for name, t in _networks(m)[0].state_dict().items()}
         for m in (model, first)
@@ -107,22 +108,23 @@ def _differences(first: TrainedModel, model: TrainedModel) -> Iterator[str]:
         yield "its network has layers of other sizes"
 
 
-def _compared(first: TrainedModel, model: TrainedModel) -> Iterator[tuple[str, object, object]]:
-    """What must be equal: its name, and what each of the models has."""
-    pair = model, first
-    yield "method", *(f"{m.spec.name} ({m.spec.encoder})" for m in pair)
-    yield "kind of objects", *(m.spec.objects for m in pair)
-    yield "list of classes", *(", ".join(f"{c.value} {c.name}" for c in m.classes) for m in pair)
-    yield "number of channels", *(m.channels for m in pair)
-    yield "list of channels", *(", ".join(m.channel_names) for m in pair)
-    yield "number of dimensions", *(m.ndim for m in pair)
-    yield "orientation", *(m.orientation for m in pair)
-    yield "unit of the pixel size", *(m.unit for m in pair)
-    yield "stride", *(m.strides for m in pair)
-    yield "voxel_size", *(m.config.voxel_size for m in pair)
-    yield "resize", *(m.config.resize for m in pair)
-    yield "normalisation", *(_normalisation(m) for m in pair)
-    yield "number of outputs of two classes", *(1 + m.config.has_one_logit for m in pair)
+def _traits(model: TrainedModel) -> dict[str, object]:
+    """What models that predict together have in common."""
+    return {
+        "method": f"{model.spec.name} ({model.spec.encoder})",
+        "kind of objects": model.spec.objects,
+        "list of classes": ", ".join(f"{c.value} {c.name}" for c in model.classes),
+        "number of channels": model.channels,
+        "list of channels": ", ".join(model.channel_names),
+        "number of dimensions": model.ndim,
+        "orientation": model.orientation,
+        "unit of the pixel size": model.unit,
+        "stride": model.strides,
+        "voxel_size": model.config.voxel_size,
+        "resize": model.config.resize,
+        "normalisation": _normalisation(model),
+        "number of logits of two classes": 2 - model.config.has_one_logit,
+    }
 
 
 def _normalisation(model: TrainedModel) -> str:

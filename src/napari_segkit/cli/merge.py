@@ -52,6 +52,8 @@ def run(args: Namespace) -> None:
 def _require_count(args: Namespace) -> None:
     if args.mean and args.stuff:
         raise ValueError("--stuff is for two models merged into a panoptic one: leave it out.")
+    if args.mean and len(args.models) < 2:
+        raise ValueError("--mean is of two or more models: give further model files.")
     if len(args.models) != 2 and not args.mean:
         raise ValueError(
             f"{len(args.models)} model files are given: give a semantic and an instance model, or "
@@ -63,7 +65,9 @@ def _mean(models: "list[Segmenter]") -> "Segmenter":
     from napari_segkit.mean_model import mean_model
 
     mean = mean_model(models)
-    say(f"Mean of {mean.ready().members} networks, classes {', '.join(c.name for c in mean.classes)}.")
+    say(
+        f"Mean of {mean.ready().members} networks, classes {', '.join(c.name for c in mean.classes)}."
+    )
     return mean
 
 

@@ -6,7 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
-from typing import TYPE_CHECKING, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 import torch
@@ -243,7 +243,7 @@ class _Run:
             labelled = yield from self._read(training_set, axes, spacing)
             division = Folds(self.spec, self.config, labelled, self.wanted)
             self.count, self.over, self.notes = division.count, division.over, [*division.notes]
-            yield FoldsChosen(0, 0, self.count, self.over, division.notes)
+            yield FoldsChosen(0, self.count, self.count, self.over, division.notes)
             for number in range(self.count):
                 yield from self._fold(number + 1, division)
         except _Finished:
@@ -366,7 +366,7 @@ class _Place:
 
 
 def _until_finish(
-    steps: Generator[S, object, T], convert: Callable[[S], Step]
+    steps: Generator[S, Any, T], convert: Callable[[S], Step]
 ) -> Generator[Step, object, T]:
     """Pass steps on, and raise `_Finished` once `Finish` is sent."""
     with closing(steps):
