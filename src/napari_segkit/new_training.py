@@ -70,8 +70,12 @@ def make_trainer(
     start: TrainedModel | None = None,
     learning_rates: Sequence[float] = (),
     statistics: Statistics | None = None,
+    nonzero: bool | None = None,
 ) -> Trainer:
-    """Make the training of images that were read; `statistics` normalise all of them."""
+    """Make the training of images that were read.
+
+    `statistics` normalise all of them, `nonzero` as in `prepare_data`; None: as these images ask.
+    """
     live = _live_labels(spec, config, labelled)
     labelled, held_out = hold_out(spec, config, labelled if live is None else live.labelled)
     if start is not None:
@@ -80,7 +84,7 @@ def make_trainer(
     if live is not None:
         labelled, held_out = live.divide(labelled, held_out)
         scored = live.scored
-    data = prepare_data(spec, config, labelled, scored, live)
+    data = prepare_data(spec, config, labelled, scored, live, nonzero=nonzero)
     if start is not None:
         data = prepared_as(start, data)
     if statistics is not None:

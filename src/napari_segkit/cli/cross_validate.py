@@ -31,6 +31,7 @@ from .training_arguments import (
     check_kind,
     given_project,
     inputs,
+    read_images,
     read_training_set,
 )
 from .training_run import LESS_MEMORY as LESS_MEMORY
@@ -67,6 +68,8 @@ def run(args: Namespace) -> int:
     from napari_segkit.cross_validation.run import cross_validations
     from napari_segkit.mean_model import require_mean
 
+    from .training_summary import say_training_data
+
     folds = read_options(args, FoldConfig())
     labels = one_place(args.images, args.labels)
     project = given_project(args, labels)
@@ -81,10 +84,13 @@ def run(args: Namespace) -> int:
     output = _checked_output(args, training_set)
     say_pairs(pairs, labels or args.images)
     check_kind(training_set, spec)
-    set_up_device(args)
     steps = cross_validations(
         spec, training_set, config, folds.folds, over=folds.over, device=args.device
     )
+    with print_warnings():
+        labelled = read_images(steps)
+    say_training_data(labelled, training_set, spec, config)
+    set_up_device(args)
     with print_warnings(), held_signals(STOPPING, ENDING) as stop:
         found = _until_signal(steps, stop)
         if not found.folds:
@@ -122,13 +128,13 @@ def _until_signal(
 
 def _describe(step: Step) -> str:
     """Text shown before a step's number."""
-    from napari_segkit.cross_validation.run import FoldStep
+    from napari_segkit.cross_validation.events import FoldStep
 
-    return f"fold {step.fold} of {step.folds}" if isinstance(step, FoldStep) else "reading"
+    return f"fold {step.fold} of {step.folds}" if isinstance(step, FoldStep) else "folds"
 
 
 def _say_step(step: Step) -> None:
-    from napari_segkit.cross_validation.run import FoldEnded, FoldsChosen
+    from napari_segkit.cross_validation.events import FoldEnded, FoldsChosen
 
     match step:
         case FoldsChosen():

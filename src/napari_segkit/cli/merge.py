@@ -65,9 +65,8 @@ def _mean(models: "list[Segmenter]") -> "Segmenter":
     from napari_segkit.mean_model import mean_model
 
     mean = mean_model(models)
-    say(
-        f"Mean of {mean.ready().members} networks, classes {', '.join(c.name for c in mean.classes)}."
-    )
+    say(f"Mean of {mean.ready().members} networks.")
+    say(f"Classes: {', '.join(c.name for c in mean.classes)}.")
     return mean
 
 

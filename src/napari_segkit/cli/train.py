@@ -1,15 +1,12 @@
 """``segkit train``: train a model on image and label files, and save it."""
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Generator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_segkit.config import FeatureConfig, ModelSpec
 from napari_segkit.config._schema import config_fields
-from napari_segkit.steps import Step
-from napari_segkit.training.events import ReadStep
 
 from .file_options import (
     add_device,
@@ -25,7 +22,7 @@ from .file_options import (
 )
 from .pair_picture import write_pairs
 from .signals import held_signals
-from .terminal import display, print_warnings
+from .terminal import print_warnings
 from .training_arguments import (
     add_images,
     add_model,
@@ -34,6 +31,7 @@ from .training_arguments import (
     check_kind,
     given_project,
     inputs,
+    read_images,
     read_training_set,
 )
 from .training_run import LESS_MEMORY as LESS_MEMORY
@@ -42,14 +40,12 @@ from .training_settings import spec_and_config
 
 if TYPE_CHECKING:
     from napari_segkit.segmenter import Segmenter
-    from napari_segkit.training.dataset import LabelledImages
 
 LABELS = ("unlabelled", "labels_are", "normalise", "resize", "voxel_size", "tile_size", "overlap")
 VALIDATION = ("validation", "validation_fraction", "best_by", "patience", "thresholds")
 FEATURES = config_fields(FeatureConfig)
 STOPPING = "Stopping after this step, then saving the model."
 SAVING = "Stopping and saving; one more signal (Ctrl-C) discards the training."
-MANY_IMAGES = 100
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -115,7 +111,7 @@ def run(args: Namespace) -> int:
         training_set, config=config, resume=resume, start="current" if args.start else None
     )
     with print_warnings():
-        labelled = _read(steps)
+        labelled = read_images(steps)
     say_training_data(labelled, training_set, spec, config)
     set_up_device(args)
     save = partial(save_model, segmenter, output, overwrite=args.overwrite)
@@ -125,17 +121,6 @@ def run(args: Namespace) -> int:
             steps = logged(steps, Path(args.log), go_on=resume is not None)
         train = partial(train_until_signal, segmenter, steps, config, stop)
         return train_and_save(segmenter, train, stop, save, checkpoint)
-
-
-def _read(steps: Generator[Step, object, "Segmenter"]) -> "LabelledImages":
-    """Read the training set, with its progress if that takes a while."""
-    with display() as show:
-        for step in steps:
-            if step.total >= MANY_IMAGES:
-                show("reading", step)
-            if isinstance(step, ReadStep) and step.labelled is not None:
-                return step.labelled
-    raise AssertionError("a training begins with its images")
 
 
 def _states(args: Namespace) -> tuple[Path, Path | None]:

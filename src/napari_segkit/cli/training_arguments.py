@@ -1,7 +1,7 @@
 """Options of the commands that train, and the training set and settings that they name."""
 
 from argparse import Namespace
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,20 +10,24 @@ from napari_segkit.config._schema import config_fields
 from napari_segkit.models import predicts_objects
 from napari_segkit.models.presets import PRESETS, preset
 from napari_segkit.project.paths import is_project
+from napari_segkit.steps import Step
+from napari_segkit.training.events import ReadStep
 
 from .file_options import LIST, add_axes, add_show_pairs, open_project
 from .options import add_options
-from .terminal import print_warnings
+from .terminal import display, print_warnings
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, _ActionsContainer
 
     from napari_segkit.project.project import Project
+    from napari_segkit.training.dataset import LabelledImages
     from napari_segkit.training_set import TrainingSet
 
 LABELS = ("unlabelled", "labels_are", "normalise", "resize", "voxel_size", "tile_size", "overlap")
 VALIDATION = ("validation", "validation_fraction", "best_by", "patience", "thresholds")
 FEATURES = config_fields(FeatureConfig)
+MANY_IMAGES = 100
 
 
 def add_images(parser: "ArgumentParser") -> None:
@@ -116,6 +120,17 @@ def read_training_set(args: Namespace, labels: str | None) -> "TrainingSet":
             spacing=args.spacing,
             fit_masks=args.fit_masks or bool(args.preset and preset(args.preset).fit_masks),
         )
+
+
+def read_images(steps: Generator[Step, object, object]) -> "LabelledImages":
+    """Read the training set, with its progress if that takes a while."""
+    with display() as show:
+        for step in steps:
+            if step.total >= MANY_IMAGES:
+                show("reading", step)
+            if isinstance(step, ReadStep) and step.labelled is not None:
+                return step.labelled
+    raise AssertionError("a training begins with its images")
 
 
 def check_kind(training_set: "TrainingSet", spec: ModelSpec) -> None:

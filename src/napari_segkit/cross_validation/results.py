@@ -11,11 +11,9 @@ import numpy as np
 
 from napari_segkit.evaluation.base_report import Report
 from napari_segkit.evaluation.metric import Metric
-from napari_segkit.mean_model import mean_of
 from napari_segkit.segmenter import Segmenter
 from napari_segkit.steps import Step
 from napari_segkit.training.events import Score
-from napari_segkit.training.scoring import figures_of, validation_step
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -137,6 +135,8 @@ class CrossValidation:
         ValueError
             If there are fewer than two folds, or the models have no mean.
         """
+        from napari_segkit.mean_model import mean_of
+
         if len(self.folds) < 2:
             raise ValueError(
                 f"{'One fold was' if self.folds else 'No fold was'} completed, and a mean needs "
@@ -188,6 +188,8 @@ def _values(report: Report[Metric]) -> dict[tuple[str, object], float]:
 
 def _figures(report: Any) -> dict[str, object]:
     """Pooled metrics as a training keeps those of its validation."""
+    from napari_segkit.training.scoring import figures_of, validation_step
+
     is_instance = hasattr(report, "f1")
     score = Score(
         main_score(report),

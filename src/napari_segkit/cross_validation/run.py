@@ -6,7 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
@@ -32,14 +32,15 @@ from napari_segkit.segmenter import Segmenter
 from napari_segkit.steps import Failure, Finish, Step, drain, warn_if_blocking
 from napari_segkit.trained_model import TrainedModel
 from napari_segkit.training.dataset import LabelledImages
-from napari_segkit.training.events import TrainStep
 from napari_segkit.training.folds import Folds, LabelledFold
 from napari_segkit.training.frozen_encoder import check_frozen
 from napari_segkit.training.held_out import HeldOutImage
+from napari_segkit.training.normalisation import has_zero_background
 from napari_segkit.training.progress_bar import with_bar
 from napari_segkit.training.read_data import read_training_data
 from napari_segkit.training_set import TrainingSet, as_training_set
 
+from .events import FoldEnded, FoldsChosen, FoldStep
 from .results import CrossValidation, Fold
 
 if TYPE_CHECKING:
@@ -47,73 +48,6 @@ if TYPE_CHECKING:
 
 S = TypeVar("S", bound=Step)
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class FoldStep(Step):
-    """Progress of a cross-validation.
-
-    Parameters
-    ----------
-    done, total : int
-        As in `Step`, of the steps of all trainings.
-    fold, folds : int
-        Which fold is held out, counted from 1, of how many.
-    step : Step
-        Step of its training, or of the prediction of what is held out.
-    """
-
-    fold: int
-    folds: int
-    step: Step
-
-    @property
-    def text(self) -> str:
-        """What is done, such as "Fold 2 of 5: step 30 of 200, loss 0.412"."""
-        step, fold = self.step, f"Fold {self.fold} of {self.folds}"
-        if isinstance(step, TrainStep):
-            return f"{fold}: step {step.done} of {step.total}, loss {step.loss:.3f}"
-        return f"{fold}: {step.done} of {step.total}"
-
-
-@dataclass(frozen=True)
-class FoldEnded(Step):
-    """A model was trained without a fold, and evaluated on it.
-
-    Parameters
-    ----------
-    done, total : int
-        As in `FoldStep`.
-    fold : Fold
-        What was found.
-    """
-
-    is_event: ClassVar[bool] = True
-
-    fold: Fold
-
-
-@dataclass(frozen=True)
-class FoldsChosen(Step):
-    """The training set is read and divided.
-
-    Parameters
-    ----------
-    done, total : int
-        As in `FoldStep`.
-    folds : int
-        How many folds there are.
-    over : str
-        What is divided: "groups", "images" or "regions".
-    notes : tuple of str
-        What limits the metrics, such as a fold without a class.
-    """
-
-    is_event: ClassVar[bool] = True
-
-    folds: int
-    over: str
-    notes: tuple[str, ...]
 
 
 class _Finished(Exception):
@@ -263,8 +197,10 @@ class _Run:
         with_regions = any(row.regions is not None for row in training_set.rows)
         is_partial = predicts_objects(self.spec) and (with_regions or self.config.unlabelled)
         self._unlabelled = SEEN if is_partial else None
+        # alike in all models, so that they have a mean
+        self._nonzero = has_zero_background(self.config, labelled.intensities)
         self._statistics = None
-        if self.config.normalise == "training":  # alike in all models, so that they have a mean
+        if self.config.normalise == "training":
             self._statistics = pooled_statistics(labelled.intensities)
         return labelled
 
@@ -293,7 +229,12 @@ class _Run:
         self, fold: LabelledFold, place: "_Place"
     ) -> Generator[Step, object, TrainedModel]:
         trainer = make_trainer(
-            self.spec, self.config, fold.trained, self.torch_device, statistics=self._statistics
+            self.spec,
+            self.config,
+            fold.trained,
+            self.torch_device,
+            statistics=self._statistics,
+            nonzero=self._nonzero,
         )
         yield from _until_finish(trainer.steps(), place.of_training)
         model = with_thresholds(trainer, trainer.result())
@@ -333,7 +274,7 @@ class _Run:
             return values, unlabelled
         counts = values != IGNORE if is_object else np.isin(values, model.values)
         counts = counts if held.mask is None else counts & held.mask
-        return np.where(counts, values, SEEN).astype(np.int64), SEEN
+        return np.where(counts, values.astype(np.int64), SEEN), SEEN
 
 
 @dataclass

@@ -18,11 +18,11 @@ class MeanNetwork(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Logarithm of the mean probabilities; one logit where each network gives one."""
-        total, outputs = None, 0
-        for member in self.members:
-            logits = member(images)
-            own, outputs = log_probabilities_of(logits), logits.shape[1]
-            total = own if total is None else torch.logaddexp(total, own)
-        if outputs == 1:
+        first, *others = self.members
+        logits = first(images)
+        total = log_probabilities_of(logits)
+        for member in others:
+            total = torch.logaddexp(total, log_probabilities_of(member(images)))
+        if logits.shape[1] == 1:
             return total[:, 1:] - total[:, :1]
         return total - log(len(self.members))

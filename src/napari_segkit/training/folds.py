@@ -52,7 +52,7 @@ class Folds(LabelUnits):
         self.over, self._units = self._choose(wanted.over)
         counts = self._unit_counts()
         usable = self._usable(counts)
-        self._require_several(usable)
+        self._require_several(usable, wanted.over)
         self._fold_of = _numbered(assign_folds(counts, self.random, min(wanted.folds, usable)))
         self.count = int(self._fold_of.max()) + 1
         self.notes = tuple(self._notes(counts, usable, wanted))
@@ -77,20 +77,21 @@ class Folds(LabelUnits):
             self._parts, counts = self.parts()
             return counts
         each = self.image_counts()
-        counts = [np.sum([each[n] for n in unit], axis=0) for unit in self._units]
-        return np.reshape(counts, (-1, len(self.names)))
+        sums = [np.sum([each[n] for n in unit], axis=0) for unit in self._units]
+        return np.reshape(np.array(sums, np.int64), (-1, len(self.names)))
 
     def _usable(self, counts: Counts) -> int:
         """How many units hold labels; of objects, any object."""
         first = 0 if self.labelled.class_of is None else 1
         return int(counts[:, first:].any(axis=1).sum())
 
-    def _require_several(self, usable: int) -> None:
+    def _require_several(self, usable: int, over: HoldOut) -> None:
         if usable < 2:
             found = "is 1" if usable else "are none"
+            other = "" if over == "auto" else ", or choose over='auto'"
             raise ValueError(
                 f"A cross-validation needs two or more {self._noun} with labels, and there "
-                f"{found}: label more, or choose over='auto'."
+                f"{found}: label more of them{other}."
             )
 
     @property
