@@ -75,12 +75,12 @@ def test_the_mean_model_keeps_the_metrics(found, tmp_path):
     assert len(loaded.provenance["cross_validation"]["folds"]) == 3
 
 
-@pytest.mark.parametrize("unlabelled", [None, 255])
+@pytest.mark.parametrize("unlabelled", [None, 9])
 def test_regions_of_one_image_are_evaluated_once_each(unlabelled):
     image = scene(0, (100, 130))[0]
     stripes = np.where(np.arange(130) // 10 % 2, 1, 2).astype(np.uint8)
     labels = np.ones((100, 1), np.uint8) * stripes
-    labels[:, :30] = 255
+    labels[:, :30] = 9
     images = TrainingSet([TrainingRow(image, labels)])
     config = replace(DENSE, unlabelled=unlabelled)
     with pytest.warns(UserWarning, match="regions of the same images"):
