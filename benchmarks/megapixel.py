@@ -96,9 +96,7 @@ def main() -> None:
         run_case(args)
         return
     print(f"{platform.platform()}, torch {torch.__version__}, {args.threads} threads")
-    print(
-        f"{'method':18} {'size':>6} {'wall s':>8} {'CPU s':>8} {'peak MiB':>9} {'highest label':>14}"
-    )
+    print(f"{'method':18} {'size':>6} {'wall s':>8} {'CPU s':>8} {'peak MiB':>9} {'highest':>9}")
     for name in args.methods:
         train(args, name)
         for size in args.sizes:
@@ -107,7 +105,7 @@ def main() -> None:
             command = [sys.executable, __file__, *map(str, given)]
             done = subprocess.run(command, check=True, capture_output=True, text=True)
             wall, cpu, peak, highest = json.loads(done.stdout.splitlines()[-1])
-            print(f"{name:18} {size:6} {wall:8.2f} {cpu:8.2f} {peak:9.0f} {highest:14}", flush=True)
+            print(f"{name:18} {size:6} {wall:8.2f} {cpu:8.2f} {peak:9.0f} {highest:9}", flush=True)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from .config import (
     CleanConfig,
     CRFConfig,
     FeatureConfig,
+    MeasureConfig,
     ModelSpec,
     MRFConfig,
     ObjectConfig,
@@ -15,12 +16,14 @@ from .config import (
 )
 from .cross_validation.results import CrossValidation
 from .cross_validation.run import cross_validate, cross_validations
+from .evaluation.error_map import error_map
 from .evaluation.parameter_search import fit_refinement
 from .evaluation.report import evaluate
 from .images.drawn_labels import draw_labels
 from .images.slice_interpolation import interpolate_slices
 from .images.where_next import next_place
 from .mean_model import mean_model
+from .measurement.measure import measure
 from .merged_model import merge_panoptic
 from .models import list_models
 from .project.project import Project
@@ -40,6 +43,7 @@ __all__ = [
     "FeatureConfig",
     "ModelSpec",
     "MRFConfig",
+    "MeasureConfig",
     "ObjectConfig",
     "PredictConfig",
     "Project",
@@ -54,11 +58,13 @@ __all__ = [
     "cross_validate",
     "cross_validations",
     "draw_labels",
+    "error_map",
     "evaluate",
     "fit_refinement",
     "interpolate_slices",
     "list_models",
     "mean_model",
+    "measure",
     "merge_panoptic",
     "next_place",
     "refine",

@@ -5,7 +5,18 @@ from typing import Protocol
 
 from napari_segkit import __version__
 
-from . import cross_validate, demo, evaluate, merge, models, predict, smooth, superpixels, train
+from . import (
+    cross_validate,
+    demo,
+    evaluate,
+    measure,
+    merge,
+    models,
+    predict,
+    smooth,
+    superpixels,
+    train,
+)
 
 
 class Command(Protocol):
@@ -27,6 +38,7 @@ COMMANDS: dict[str, tuple[Command, str]] = {
     "smooth": (smooth, "Smooth probabilities or labels along the edges of their image."),
     "superpixels": (superpixels, "Segment images into superpixels."),
     "evaluate": (evaluate, "Compare predictions with the ground truth."),
+    "measure": (measure, "Measure labels: sizes, intensities, shapes, neighbours; no truth."),
     "demo": (demo, "Train, predict and evaluate on a sample image in a napari window."),
 }
 

@@ -1,9 +1,8 @@
 """``segkit evaluate``: compare prediction files with ground-truth files."""
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -14,12 +13,14 @@ from .file_options import (
     LIST,
     add_overwrite,
     add_show_pairs,
+    in_turn,
     one_place,
     print_pairs,
     say_pairs,
 )
 from .options import add_options, read_options
-from .signals import finish_first, interrupt, on_signals
+from .signals import interrupt, on_signals
+from .table_files import check_table, write_table
 from .terminal import USER_ERRORS, error_line, print_warnings, show_progress
 from .unseen import add_unseen, unseen
 
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-CSV_FILES = (".csv", ".tsv", ".txt")
 LESS_MEMORY = "compare fewer or smaller images at a time"
 KINDS = {"semantic": "pixels", "instance": "objects", "panoptic": "segments"}
 
@@ -64,7 +64,7 @@ def run(args: Namespace) -> int:
     if args.show_pairs:
         return print_pairs(pairs)
     if args.csv:
-        _check_csv(Path(args.csv), _inputs(args, pairs), overwrite=args.overwrite)
+        check_table(Path(args.csv), _inputs(args, pairs), overwrite=args.overwrite)
     say_pairs(pairs, truth or args.prediction)
     part = unseen(args, truth, pairs)
     config = replace(config, unlabelled=_unlabelled(args))
@@ -78,7 +78,7 @@ def run(args: Namespace) -> int:
             for pair, place in zip(pairs, places, strict=True)
         ]
         text = "files" if len(pairs) > 1 else f"{names[0]}  blocks"
-        found = drain(show_progress(_in_turn(comparisons), lambda _: text, parts=0))
+        found = drain(show_progress(in_turn(comparisons), lambda _: text, parts=0))
     if part is not None:
         part.tell()
     first, *others = [report for report in found if report is not None]
@@ -90,20 +90,8 @@ def run(args: Namespace) -> int:
     print(report)
     if args.csv:
         with print_warnings():
-            _write_metrics(Path(args.csv), report, overwrite=args.overwrite)
+            write_table(Path(args.csv), report.table(by="image"), overwrite=args.overwrite)
     return 0
-
-
-def _check_csv(file: Path, inputs: Iterable[Path], *, overwrite: bool) -> None:
-    """Check before the work that the metrics can be written."""
-    from napari_segkit.io.output_paths import check_output_path, require_inputs_kept
-
-    if file.suffix.lower() not in CSV_FILES:
-        raise ValueError(
-            f"{file} is no name of a table: choose one ending in {', '.join(CSV_FILES)}."
-        )
-    require_inputs_kept([file], inputs)
-    check_output_path(file, overwrite=overwrite)
 
 
 def _inputs(args: Namespace, pairs: "Pairs") -> Iterator[Path]:
@@ -125,17 +113,6 @@ def _unlabelled(args: Namespace) -> int | None:
 
     is_missing = args.unlabelled is None or (args.kind == "instance" and args.unlabelled == 0)
     return SEEN if args.unseen_by and is_missing else args.unlabelled
-
-
-def _in_turn(works: Sequence[Generator[Step, None, T]]) -> Generator[Step, None, list[T]]:
-    """Run each to its end: one alone yields its own steps, of several each is one step."""
-    if len(works) == 1:
-        return [(yield from works[0])]
-    results = []
-    for work in works:
-        results.append(drain(work))
-        yield Step(len(results), len(works))
-    return results
 
 
 def _compare(
@@ -208,19 +185,3 @@ def _read_segments(png: Path) -> "LabelTable":
     from napari_segkit.io.coco.panoptic_files import read_panoptic
 
     return LabelTable(*read_panoptic(png))
-
-
-def _write_metrics(file: Path, report: "Report[Metric]", *, overwrite: bool) -> None:
-    from napari_segkit.io.output_paths import write_new
-
-    text = report.table(by="image").to_csv(index=False).encode()
-    write = partial(_write_text, text, overwrite=overwrite)
-    with finish_first():
-        write_new(file, write, overwrite=overwrite)
-
-
-def _write_text(text: bytes, file: Path, *, overwrite: bool) -> None:
-    from napari_segkit.io.replace_file import atomic_write
-
-    with atomic_write(file, overwrite=overwrite) as opened:
-        opened.write(text)

@@ -5,9 +5,10 @@ the limits inside ``Annotated`` are read at run time.
 """
 
 from .augment import AugmentConfig
-from .evaluate import EvaluateConfig, MetricsKind
+from .evaluate import Connectivity, EvaluateConfig, MetricsKind
 from .folds import FoldConfig
 from .masks import MaskConfig
+from .measure import MeasureBy, MeasureConfig
 from .model import Dims, FeatureConfig, ModelSpec, ObjectsBy
 from .objects import ObjectConfig
 from .predict import PredictConfig
@@ -30,12 +31,15 @@ __all__ = [
     "CRFConfig",
     "CleanConfig",
     "Dims",
+    "Connectivity",
     "EvaluateConfig",
     "FeatureConfig",
     "FoldConfig",
     "LabelsAre",
     "MRFConfig",
     "MaskConfig",
+    "MeasureBy",
+    "MeasureConfig",
     "MetricsKind",
     "ModelSpec",
     "Normalise",
