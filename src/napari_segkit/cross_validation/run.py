@@ -257,10 +257,10 @@ class _Run:
             result = yield from _until_finish(predict_tiles_of(model)(request), place.after)
             pair = LabelPair(result.labels, with_classes(truth, model.classes), held.image.name)
             config = EvaluateConfig(
-                KINDS[model.kind].metrics,
-                unlabelled,
-                "objects" if model.predicts_objects else "classes",
-                held.image.spacing[-len(held.image.label_axes.replace("T", "")) :],
+                kind=KINDS[model.kind].metrics,
+                unlabelled=unlabelled,
+                labels_are="objects" if model.predicts_objects else "classes",
+                spacing=held.image.spacing[-len(held.image.label_axes.replace("T", "")) :],
             )
             reports.append(drain(evaluate_pairs([pair], config)))
         return reduce(add, reports)
