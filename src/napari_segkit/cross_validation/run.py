@@ -16,9 +16,11 @@ from napari_segkit.config import EvaluateConfig, FoldConfig, ModelSpec, TrainCon
 from napari_segkit.config._schema import as_config
 from napari_segkit.config.training import HoldOut
 from napari_segkit.devices import choose
-from napari_segkit.evaluation.base_report import SEEN, Report
+from napari_segkit.evaluation.base_report import Report
+from napari_segkit.evaluation.label_pair import LabelPair
+from napari_segkit.evaluation.left_out import Limits
 from napari_segkit.evaluation.metric import Metric
-from napari_segkit.evaluation.report import LabelPair, evaluate_pairs
+from napari_segkit.evaluation.report import evaluate_pairs
 from napari_segkit.freed_memory import keeping_freed_memory
 from napari_segkit.images.class_labels import with_classes
 from napari_segkit.images.intensity import pooled_statistics
@@ -39,6 +41,7 @@ from napari_segkit.training.normalisation import has_zero_background
 from napari_segkit.training.progress_bar import with_bar
 from napari_segkit.training.read_data import read_training_data
 from napari_segkit.training_set import TrainingSet, as_training_set
+from napari_segkit.validation import NOT_ANNOTATED
 
 from .events import FoldEnded, FoldsChosen, FoldStep
 from .results import CrossValidation, Fold
@@ -195,8 +198,10 @@ class _Run:
         )
         labelled, self.config = yield from _until_finish(reading, lambda step: step)
         with_regions = any(row.regions is not None for row in training_set.rows)
-        is_partial = predicts_objects(self.spec) and (with_regions or self.config.unlabelled)
-        self._unlabelled = SEEN if is_partial else None
+        is_partial = with_regions or bool(self.config.unlabelled)
+        self._unlabelled = self.config.unlabelled
+        if predicts_objects(self.spec):
+            self._unlabelled = NOT_ANNOTATED if is_partial else None
         # alike in all models, so that they have a mean
         self._nonzero = has_zero_background(self.config, labelled.intensities)
         self._statistics = None
@@ -248,33 +253,30 @@ class _Run:
         """Compare predictions of what was held out with its labels, image by image."""
         reports = []
         model.to(self.torch_device)
-        for held in fold.held_out:
-            truth, unlabelled = self._truth(held, model)
-            if unlabelled is not None and bool((truth == unlabelled).all()):
+        for held, group in zip(fold.held_out, fold.groups, strict=True):
+            truth, is_labelled = self._truth(held, model)
+            if not is_labelled:
                 continue
             region = None if held.mask is None else as_region(held.mask, held.image)
             request = PredictRequest(model, held.image, device=self.torch_device, region=region)
             result = yield from _until_finish(predict_tiles_of(model)(request), place.after)
-            pair = LabelPair(result.labels, with_classes(truth, model.classes), held.image.name)
+            named = with_classes(truth, model.classes)
+            pair = LabelPair(result.labels, named, held.image.name, group=group or None)
             config = EvaluateConfig(
                 kind=KINDS[model.kind].metrics,
-                unlabelled=unlabelled,
+                unlabelled=self._unlabelled,
                 labels_are="objects" if model.predicts_objects else "classes",
                 spacing=held.image.spacing[-len(held.image.label_axes.replace("T", "")) :],
             )
-            reports.append(drain(evaluate_pairs([pair], config)))
+            reports.append(drain(evaluate_pairs([pair], config, Limits(held.mask))))
         return reduce(add, reports)
 
-    def _truth(self, held: HeldOutImage, model: TrainedModel) -> tuple["AnyArray", int | None]:
-        """Labels of what is held out, and the value of the pixels that do not count."""
-        values = np.asarray(held.values)
-        is_object = model.predicts_objects
-        unlabelled = self._unlabelled if is_object else self.config.unlabelled
-        if held.mask is None and not (is_object and unlabelled):
-            return values, unlabelled
-        counts = values != IGNORE if is_object else np.isin(values, model.values)
-        counts = counts if held.mask is None else counts & held.mask
-        return np.where(counts, values.astype(np.int64), SEEN), SEEN
+    def _truth(self, held: HeldOutImage, model: TrainedModel) -> tuple["AnyArray", bool]:
+        """Labels of an image, and whether any of what is held out of it is labelled."""
+        values, is_object = np.asarray(held.values), model.predicts_objects
+        known = values != IGNORE if is_object else np.isin(values, model.values)
+        is_labelled = bool((known if held.mask is None else known & held.mask).any())
+        return np.where(known, values, NOT_ANNOTATED) if is_object else values, is_labelled
 
 
 @dataclass

@@ -1,6 +1,6 @@
 """Divide labelled images into folds, each of which is held out of one training."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -25,11 +25,12 @@ SAME_GROUPS = "Images of one group may be in two folds: the metrics say little o
 
 @dataclass(frozen=True, eq=False)
 class LabelledFold:
-    """What is trained on without a fold, and what the model is evaluated on."""
+    """What is trained on without a fold, and what the model is evaluated on, with its groups."""
 
     about: str
     trained: LabelledImages
     held_out: Sequence[HeldOutImage]
+    groups: Sequence[str]
 
 
 class Folds(LabelUnits):
@@ -123,11 +124,11 @@ class Folds(LabelUnits):
         kept = [n for n in range(len(self.indices)) if n not in held]
         images = [HeldOutImage(*self.labelled.pairs[n]) for n in held]
         names = [each.image.name for each in images]
+        groups = self._groups_of(held)
         if self.over == "groups":
-            groups = [self.labelled.groups[n] for n in held]
             names = list(dict.fromkeys(g or n for g, n in zip(groups, names, strict=True)))
         about = f"{counted(len(held), 'image')} of {len(self.indices)} ({listed(names)})"
-        return LabelledFold(about, self.labelled.subset(kept), images)
+        return LabelledFold(about, self.labelled.subset(kept), images, groups)
 
     def _of_regions(self, number: int) -> LabelledFold:
         """Labels of a fold, and those around them, are hidden from its training."""
@@ -137,9 +138,14 @@ class Folds(LabelUnits):
         hidden = [
             (image, _hidden(values, m)) for (image, values), m in zip(pairs, around, strict=True)
         ]
-        images = [HeldOutImage(*p, m) for p, m in zip(pairs, masks, strict=True) if m is not None]
+        held = {n: m for n, m in enumerate(masks) if m is not None}
+        images = [HeldOutImage(*pairs[n], mask) for n, mask in held.items()]
         about = f"{int(is_held.sum())} of {len(self._fold_of)} {self._noun}"
-        return LabelledFold(about, replace(self.labelled, pairs=hidden, counts=()), images)
+        trained = replace(self.labelled, pairs=hidden, counts=())
+        return LabelledFold(about, trained, images, self._groups_of(held))
+
+    def _groups_of(self, numbers: Iterable[int]) -> list[str]:
+        return [self.labelled.groups[n] if self.labelled.groups else "" for n in numbers]
 
 
 def _numbered(fold_of: NDArray[np.int16]) -> NDArray[np.intp]:
