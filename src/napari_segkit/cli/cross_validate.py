@@ -138,7 +138,7 @@ def _say_step(step: Step) -> None:
 
     match step:
         case FoldsChosen():
-            say(f"{step.folds} folds over {step.over}.")
+            say(f"{step.text}.")
             for note in step.notes:
                 say(f"Note: {note}")
         case FoldEnded():

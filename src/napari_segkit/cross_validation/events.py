@@ -52,6 +52,11 @@ class FoldEnded(Step):
 
     fold: Fold
 
+    @property
+    def text(self) -> str:
+        """What is done."""
+        return f"Fold {self.fold.number} is complete"
+
 
 @dataclass(frozen=True)
 class FoldsChosen(Step):
@@ -74,3 +79,8 @@ class FoldsChosen(Step):
     folds: int
     over: str
     notes: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        """What is done, such as "5 folds over images"."""
+        return f"{self.folds} folds over {self.over}"
