@@ -5,6 +5,7 @@ import pytest
 from qtpy.QtGui import QGuiApplication
 
 from napari_segkit import ModelSpec, Segmenter, TrainConfig, TrainingRow, TrainingSet, session
+from napari_segkit.cross_validation.events import FoldEnded
 
 
 @pytest.fixture
@@ -27,7 +28,8 @@ def titles(box):
 
 
 def test_folds_are_listed_and_their_mean_becomes_the_model(dock, box):
-    before = Segmenter(ModelSpec("pixels")).fit(np.eye(32), np.eye(32, dtype=int) + 1)
+    row = session(dock.viewer).training_set.rows[0]
+    before = Segmenter(ModelSpec("pixels")).fit(row.image, row.labels, TrainConfig(unlabelled=None))
     session(dock.viewer).segmenter = before
     previous = before.trained
     box.run()
@@ -47,13 +49,16 @@ def test_folds_are_listed_and_their_mean_becomes_the_model(dock, box):
 
 def test_stop_keeps_the_folds_that_are_complete(dock, box):
     def stop_after_the_first(step):
-        if len(box._folds) == 1:
-            session(dock.viewer).stop()
+        if isinstance(step, FoldEnded):
+            box.bar.yielded.disconnect(stop_after_the_first)
+            box.bar.button.click()
 
+    dock.set_config(TrainConfig(epochs=1, steps_per_epoch=1, batch_size=2, unlabelled=None))
+    session(dock.viewer).segmenter = Segmenter(ModelSpec("segresnet", dims="2D"))
     box.bar.yielded.connect(stop_after_the_first)
     box.run()
     assert dock.wait_idle()
-    assert len(box.result.folds) < 3
+    assert 0 < len(box.result.folds) < 3
     assert f"{len(box.result.folds)} of 3 folds" in box.bar.status.text()
 
 
