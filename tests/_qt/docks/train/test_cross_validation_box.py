@@ -4,8 +4,20 @@ import numpy as np
 import pytest
 from qtpy.QtGui import QGuiApplication
 
-from napari_segkit import ModelSpec, Segmenter, TrainConfig, TrainingRow, TrainingSet, session
+from napari_segkit import (
+    ModelSpec,
+    Segmenter,
+    TileConfig,
+    TrainConfig,
+    TrainingRow,
+    TrainingSet,
+    session,
+)
 from napari_segkit.cross_validation.events import FoldEnded
+
+QUICK = TrainConfig(
+    epochs=1, steps_per_epoch=1, batch_size=2, unlabelled=None, tile=TileConfig(32, 16)
+)
 
 
 @pytest.fixture
@@ -53,7 +65,7 @@ def test_stop_keeps_the_folds_that_are_complete(dock, box):
             box.bar.yielded.disconnect(stop_after_the_first)
             box.bar.button.click()
 
-    dock.set_config(TrainConfig(epochs=1, steps_per_epoch=1, batch_size=2, unlabelled=None))
+    dock.set_config(QUICK)
     session(dock.viewer).segmenter = Segmenter(ModelSpec("segresnet", dims="2D"))
     box.bar.yielded.connect(stop_after_the_first)
     box.run()
