@@ -199,6 +199,8 @@ class EvaluateDock(Dock):
             watch.redrawn.connect(self._on_redrawn)
         self._fingerprints.returned.connect(self._on_fingerprints)
         self._fingerprints.errored.connect(self._on_unknown)
+        self.errors.found.connect(self.state.request)
+        self.errors.listed.connect(partial(self.scroll.ensureWidgetVisible, self.errors))
         self.metrics.changed.connect(self._on_choice)
         self.pixels.changed.connect(self._on_choice)
         self.live.returned.connect(self._on_result)
