@@ -1,6 +1,6 @@
 """Tiles: agreement with the untiled prediction, time and memory, beside MONAI's sliding window.
 
-    python benchmarks/tiles.py time --data FOLDER [--sizes 1024 2048] [--steps 500]
+    python benchmarks/tiles.py time --data FOLDER [--sizes 1024 2048] [--batches 1 4]
     python benchmarks/tiles.py families --data FOLDER [--models unet fpn ...] [--steps 300]
 
 Networks are trained for some steps on slices of isbi2012_em; images are mosaics of its slices.
@@ -41,7 +41,6 @@ FAMILIES = (
     *("pspnet:resnet18",),
 )
 TILES = ((256, 64), (256, 96), (512, 32), (512, 64), (512, 96), (512, 128), (768, 128))
-ROIS = tuple(product((256, 512), (1, 4), ("gaussian", "constant")))
 
 
 def train(args: argparse.Namespace, name: str) -> Segmenter:
@@ -144,7 +143,7 @@ def run_time(args: argparse.Namespace) -> None:
         raw = case.raw()
         cases = {"ours": case.ours, "raw passes": raw}
         agreement = {"ours": (case.ours() == untiled).mean(), "raw passes": np.nan}
-        for roi in ROIS:
+        for roi in product((256, 512), args.batches, ("gaussian", "constant")):
             name = "MONAI {}, batch {}, {}".format(*roi)
             cases[name] = partial(case.monai, *roi)
             agreement[name] = (case.monai(*roi) == untiled).mean()
@@ -237,6 +236,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[1024, 2048])
     parser.add_argument("--models", nargs="+", default=FAMILIES, help="name, or name:encoder")
     parser.add_argument("--tiles", type=pairs, nargs="+", default=TILES, help="such as 512/128")
+    parser.add_argument("--batches", type=int, nargs="+", default=[1, 4], help="of MONAI")
     parser.add_argument("--steps", type=int, default=500, help="of the trainings")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)

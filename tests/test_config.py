@@ -9,6 +9,7 @@ from napari_segkit.cli.options import add_options, read_options
 from napari_segkit.config import (
     CleanConfig,
     CRFConfig,
+    EvaluateConfig,
     MaskConfig,
     MRFConfig,
     ObjectConfig,
@@ -21,7 +22,8 @@ from napari_segkit.config._schema import Checked, config_fields, from_dict, to_d
 
 REFINE = [CRFConfig, MRFConfig, SuperpixelConfig, CleanConfig, RefineConfig]
 TRAIN = [AugmentConfig, TileConfig, TrainConfig]
-CONFIGS = [ModelSpec, ObjectConfig, PredictConfig, MaskConfig, SoftLabelConfig, *TRAIN, *REFINE]
+PREDICT = [ObjectConfig, PredictConfig, MaskConfig, SoftLabelConfig, EvaluateConfig]
+CONFIGS = [ModelSpec, *PREDICT, *TRAIN, *REFINE]
 
 
 @pytest.mark.parametrize("cls", CONFIGS)

@@ -4,6 +4,7 @@ from .config import (
     CleanConfig,
     CRFConfig,
     FeatureConfig,
+    MeasureConfig,
     ModelSpec,
     MRFConfig,
     ObjectConfig,
@@ -13,11 +14,13 @@ from .config import (
     TileConfig,
     TrainConfig,
 )
+from .evaluation.error_map import error_map
 from .evaluation.parameter_search import fit_refinement
 from .evaluation.report import evaluate
 from .images.drawn_labels import draw_labels
 from .images.slice_interpolation import interpolate_slices
 from .images.where_next import next_place
+from .measurement.measure import measure
 from .merged_model import merge_panoptic
 from .models import list_models
 from .project.project import Project
@@ -36,6 +39,7 @@ __all__ = [
     "FeatureConfig",
     "ModelSpec",
     "MRFConfig",
+    "MeasureConfig",
     "ObjectConfig",
     "PredictConfig",
     "Project",
@@ -48,10 +52,12 @@ __all__ = [
     "TrainingSet",
     "augmented_patches",
     "draw_labels",
+    "error_map",
     "evaluate",
     "fit_refinement",
     "interpolate_slices",
     "list_models",
+    "measure",
     "merge_panoptic",
     "next_place",
     "refine",

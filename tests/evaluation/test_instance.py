@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from imageio.v3 import imread
 from scipy.optimize import linear_sum_assignment
 
+from napari_segkit.config import EvaluateConfig
 from napari_segkit.evaluation import slab_reader
 from napari_segkit.evaluation.metric import THRESHOLDS
 from napari_segkit.evaluation.report import (
-    EvaluateOptions,
     LabelPair,
     evaluate,
     evaluate_pairs,
@@ -276,7 +276,7 @@ def test_lazy_arrays_are_read_slab_by_slab(labels_are, monkeypatch):
     monkeypatch.setattr(slab_reader, "SLAB_PIXELS", 200)
     loads = []
     lazy = [LoggedArray(da.from_array(a, (2, 20)), loads) for a in (SHIFTED, SQUARES)]
-    options = EvaluateOptions("instance", labels_are=labels_are)
+    options = EvaluateConfig("instance", labels_are=labels_are)
     steps = list(evaluate_pairs([LabelPair(*lazy)], options))
     report = evaluate(*lazy, kind="instance", labels_are=labels_are)
     assert str(report) == str(evaluate(SHIFTED, SQUARES, kind="instance"))

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from napari_segkit.config import EvaluateConfig
 from napari_segkit.evaluation import slab_reader
 from napari_segkit.evaluation.report import (
-    EvaluateOptions,
     LabelPair,
     evaluate,
     evaluate_pairs,
@@ -58,6 +58,10 @@ def test_the_metrics_of_a_small_example():
     assert report.recall == {0: 2 / 3, 1: 1, 2: 1 / 2}
     assert report.mean_iou == pytest.approx((0.5 + 0.75 + 0.5) / 3)
     assert report.mean_dice == pytest.approx((4 / 6 + 6 / 7 + 2 / 3) / 3)
+    assert report.mean_foreground_iou == pytest.approx((0.75 + 0.5) / 2)
+    assert report.mean_foreground_dice == pytest.approx((6 / 7 + 2 / 3) / 2)
+    assert report.specificity == {0: 4 / 5, 1: 4 / 5, 2: 1}
+    assert report.frequency_weighted_iou == pytest.approx((3 * 0.5 + 3 * 0.75 + 2 * 0.5) / 8)
 
 
 def test_every_pixel_counts_by_default():
@@ -196,11 +200,16 @@ def test_layers_give_their_class_names():
 def test_the_table_has_a_row_for_each_class_and_the_mean():
     report = evaluate(PREDICTION, TRUTH)
     table = report.table()
-    assert table["class"].tolist() == [0, 1, 2, "mean"]
-    assert table["iou"].tolist() == [*report.iou.values(), report.mean_iou]
+    means = ["mean", "mean of foreground"]
+    rows = ["accuracy", "frequency_weighted_iou", "kappa"]
+    assert table["class"].tolist() == [0, 1, 2, *means, *rows]
+    ious = [*report.iou.values(), report.mean_iou, report.mean_foreground_iou]
+    assert table["iou"].dropna().tolist() == ious
+    values = [report.accuracy, report.frequency_weighted_iou, report.kappa]
+    assert table["value"].dropna().tolist() == values
     assert table["truth_pixels"].tolist()[:3] == [3, 3, 2]
     assert table["predicted_pixels"].tolist()[:3] == [3, 4, 1]
-    assert table["truth_pixels"].isna().tolist() == [False] * 3 + [True]
+    assert table["truth_pixels"].isna().tolist() == [False] * 3 + [True] * 5
 
 
 def test_the_printed_report_names_the_choice():
@@ -210,7 +219,7 @@ def test_the_printed_report_names_the_choice():
 
 def test_progress_reaches_its_total(monkeypatch):
     monkeypatch.setattr(slab_reader, "SLAB_PIXELS", 4)
-    steps = list(evaluate_pairs([LabelPair(TRUTH, TRUTH)] * 2, EvaluateOptions()))
+    steps = list(evaluate_pairs([LabelPair(TRUTH, TRUTH)] * 2, EvaluateConfig()))
     assert [s.done for s in steps] == [1, 2, 3, 4]
     assert {s.total for s in steps} == {4}
 
@@ -232,7 +241,12 @@ def test_labels_that_are_whole_but_for_how_they_are_stored_are_compared(kind):
         (TRUTH.astype(int) - 1, TRUTH, {}, "In the prediction, the labels hold negative"),
         (TRUTH, TRUTH * 0, {"unlabelled": 0}, "every pixel of the truth is 0"),
         (TRUTH[:0], TRUTH[:0], {}, "no pixels"),
-        (TRUTH, TRUTH, {"kind": "instances"}, "'instances'; available: 'semantic', 'instance'"),
+        (
+            TRUTH,
+            TRUTH,
+            {"kind": "instances"},
+            "kind is 'instances'; choose one of",
+        ),
         (TRUTH, TRUTH, {"labels_are": "object"}, "labels_are is 'object'; choose one of"),
         (TRUTH, TRUTH, {"unlabelled": -1}, "unlabelled is -1"),
         ([TRUTH], TRUTH, {}, "holds 1 and truth one array"),

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from napari_segkit import __version__
 
-from . import demo, evaluate, merge, models, predict, smooth, superpixels, train
+from . import demo, evaluate, measure, merge, models, predict, smooth, superpixels, train
 
 
 class Command(Protocol):
@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[Command, str]] = {
     "smooth": (smooth, "Smooth probabilities or labels along the edges of their image."),
     "superpixels": (superpixels, "Segment images into superpixels."),
     "evaluate": (evaluate, "Compare predictions with the ground truth."),
+    "measure": (measure, "Measure labels: sizes, intensities, shapes, neighbours; no truth."),
     "demo": (demo, "Train, predict and evaluate on a sample image in a napari window."),
 }
 

@@ -1,7 +1,7 @@
 """Options and loops shared by commands on image files."""
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -240,6 +240,17 @@ def set_up_device(args: Namespace) -> None:
     say(f"On {describe(args.device)}.")
     if args.device == "auto" and (problem := gpu_problem()):
         say(problem)
+
+
+def in_turn(works: Sequence[Generator[Step, None, T]]) -> Generator[Step, None, list[T]]:
+    """Run each to its end: one alone yields its own steps, of several each is one step."""
+    if len(works) == 1:
+        return [(yield from works[0])]
+    results = []
+    for work in works:
+        results.append(drain(work))
+        yield Step(len(results), len(works))
+    return results
 
 
 def run_job(job: Job[T], writer: Writer[T, Sequence[Path]], text: str) -> T:

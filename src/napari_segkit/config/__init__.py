@@ -5,7 +5,9 @@ the limits inside ``Annotated`` are read at run time.
 """
 
 from .augment import AugmentConfig
+from .evaluate import Connectivity, EvaluateConfig, MetricsKind
 from .masks import MaskConfig
+from .measure import MeasureBy, MeasureConfig
 from .model import Dims, FeatureConfig, ModelSpec, ObjectsBy
 from .objects import ObjectConfig
 from .predict import PredictConfig
@@ -28,10 +30,15 @@ __all__ = [
     "CRFConfig",
     "CleanConfig",
     "Dims",
+    "Connectivity",
+    "EvaluateConfig",
     "FeatureConfig",
     "LabelsAre",
     "MRFConfig",
     "MaskConfig",
+    "MeasureBy",
+    "MeasureConfig",
+    "MetricsKind",
     "ModelSpec",
     "Normalise",
     "ObjectConfig",

@@ -52,6 +52,9 @@ class ContingencyMetric(Metric, Generic[C]):
     def update(self, prediction: Labels, truth: Labels, core: Index) -> None:
         self._shared += contingency_table(prediction[core], truth[core])
 
+    def finish(self) -> None:
+        _ = self.counts
+
     @cached_property
     def counts(self) -> C:
         """Counts of the image, or their sum over images; read after the last slab."""

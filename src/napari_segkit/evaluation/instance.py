@@ -12,6 +12,8 @@ from .base_report import Report, unlabelled_text
 from .confusion import Counts, Floats, ratio
 from .contingency import ContingencyMetric, ContingencyTable, Ids, foreground_confusion
 from .metric import ImageInfo, Values, require_equal
+from .regions import NAMES as PARTITION_NAMES
+from .regions import PartitionCounts, count_partition
 from .semantic import ClassConfusion, SemanticReport
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ class MatchCounts:
     pair_iou: Floats  # of each row of `pairs`, nan without a match
     pixels: Counts  # (2, 3): confusion of background and any object
     left_out: int  # predicted objects, mostly not annotated
+    partition: PartitionCounts
 
     def __add__(self, other: "MatchCounts") -> "MatchCounts":
         return MatchCounts(
@@ -50,6 +53,7 @@ class MatchCounts:
             np.concatenate([self.pair_iou, other.pair_iou]),
             self.pixels + other.pixels,
             self.left_out + other.left_out,
+            self.partition + other.partition,
         )
 
 
@@ -70,6 +74,7 @@ class ObjectMatching(ContingencyMetric[MatchCounts]):
             *_matched_ids(objects, matches[0]),
             foreground_confusion(shared),
             int(objects.left_out.sum()),
+            count_partition(shared),
         )
 
     def __add__(self, other: "ObjectMatching") -> "ObjectMatching":
@@ -77,9 +82,12 @@ class ObjectMatching(ContingencyMetric[MatchCounts]):
         return super().__add__(other)
 
     def compute(self) -> dict[str, Values]:
-        """F1, precision, recall, AP and mean IoU of the matches by threshold; PQ, SQ and RQ."""
+        """Ratios of the matches by threshold; PQ, SQ and RQ; over- and under-segmentation."""
         by_threshold = {name: self.by_threshold(name) for name in RATIOS}
-        return {**by_threshold, **{name: self.above_half(name) for name in QUALITY}}
+        quality = {name: self.above_half(name) for name in QUALITY}
+        _, invented, missed = self.counts.matches[-1]
+        further = self.counts.partition.ratios() | {"count_error": float(invented - missed)}
+        return {**by_threshold, **quality, **further}
 
     def by_threshold(self, name: str) -> dict[float, float]:
         values = RATIOS[name](self.counts.matches, self.counts.overlap)
@@ -103,11 +111,13 @@ class InstanceReport(Report[ObjectMatching]):
 
     The table has a row for each threshold: threshold, f1, precision, recall, ap, matched_iou, hits
     (TP), false_positives, misses (FN). A last row "mean" holds the means over the thresholds, and
-    pq, sq and rq.
+    pq, sq, rq, vi_split, vi_merge, adapted_rand_error, rand_precision, rand_recall, splits,
+    merges and count_error.
     """
 
+    kind = "instance"
     key = "threshold"
-    unprinted = ("pq", "sq", "rq")
+    unprinted = ("pq", "sq", "rq", *PARTITION_NAMES, "count_error")
 
     @property
     def thresholds(self) -> tuple[float, ...]:
@@ -182,6 +192,52 @@ class InstanceReport(Report[ObjectMatching]):
         return self.main.above_half("rq")
 
     @property
+    def vi_split(self) -> float:
+        """Variation of information by splits: H(prediction | truth) in the true objects, in bits.
+
+        0 where no true object is divided. As in scikit-image with ``ignore_labels=(0,)``.
+        """
+        return self._partition["vi_split"]
+
+    @property
+    def vi_merge(self) -> float:
+        """Variation of information by merges: H(truth | prediction) in the true objects, in bits.
+
+        0 where no predicted object holds more than one true one.
+        """
+        return self._partition["vi_merge"]
+
+    @property
+    def adapted_rand_error(self) -> float:
+        """Adapted Rand error of SNEMI3D: 1 - F1 of the pairs of pixels in one object, 0 is best."""
+        return self._partition["adapted_rand_error"]
+
+    @property
+    def _partition(self) -> dict[str, float]:
+        return self.main.counts.partition.ratios()
+
+    @property
+    def splits(self) -> int:
+        """Pieces that true objects are split into, the first of each not counted.
+
+        A predicted object is a piece of the true object that has more than half of its pixels.
+        """
+        return int(self.main.counts.partition.pieces[0])
+
+    @property
+    def merges(self) -> int:
+        """True objects that are merged into predicted ones, the first of each not counted.
+
+        A true object is merged into the predicted object that has more than half of its pixels.
+        """
+        return int(self.main.counts.partition.pieces[1])
+
+    @property
+    def count_error(self) -> int:
+        """Objects predicted too many (above 0) or too few (below)."""
+        return self.predicted_objects - self.truth_objects
+
+    @property
     def truth_objects(self) -> int:
         """Objects in the truth."""
         return int(self.counts[-1, [0, 2]].sum())
@@ -220,11 +276,12 @@ class InstanceReport(Report[ObjectMatching]):
         return DataFrame(columns | {"prediction": prediction, "iou": self.main.counts.pair_iou})
 
     def summary(self) -> str:
-        """Describe in one sentence how many objects were compared, and the panoptic quality."""
+        """Describe in one sentence how many objects were compared, and how well they agree."""
         return (
             f"{self.truth_objects} objects in the truth, {self.predicted_objects} predicted; "
             f"mean AP {self.mean_ap:.4f}; PQ {self.pq:.4f} = SQ {self.sq:.4f} x RQ {self.rq:.4f}; "
-            f"{unlabelled_text(self.unlabelled)}."
+            f"{self.main.counts.partition.text()}; "
+            f"{unlabelled_text(self.unlabelled, self.not_counted)}."
         )
 
     def means(self) -> str:

@@ -1,7 +1,7 @@
 """What a metric is: counts of one image that add up over images, and the ratios made of them."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeAlias
 
@@ -52,6 +52,10 @@ class ImageInfo:
         objects, it is -1.
     thresholds : tuple of float
         IoU thresholds, rising.
+    tolerance : float or None
+        Boundaries that are no farther apart agree, in world units; None: the largest spacing.
+    spatial_axes : int
+        How many axes are space, the last ones; those before are time points, for example.
     """
 
     prediction: LabelSource = ()
@@ -59,6 +63,8 @@ class ImageInfo:
     spacing: tuple[float, ...] = ()
     unlabelled: int | None = None
     thresholds: tuple[float, ...] = THRESHOLDS
+    tolerance: float | None = None
+    spatial_axes: int = 3
 
 
 class Metric(ABC):
@@ -92,6 +98,15 @@ class Metric(ABC):
         core : tuple of slice
             The part of both arrays to count. The cores of all slabs make up the image.
         """
+
+    def finish(self) -> None:
+        """Do what is slow and needs the whole image, after its last slab, in the worker."""
+        return
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """Remarks on the values, for a person."""
+        return ()
 
     @abstractmethod
     def __add__(self, other: Self) -> Self:

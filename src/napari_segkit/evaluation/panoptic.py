@@ -12,6 +12,7 @@ from .confusion import Counts, Floats, nanmean, ratio
 from .contingency import ContingencyMetric, ContingencyTable
 from .metric import ImageInfo, Values
 from .panoptic_counts import KINDS, SegmentCounts, count_segments, read_segments
+from .regions import NAMES as PARTITION_NAMES
 
 
 class SegmentMatching(ContingencyMetric[SegmentCounts]):
@@ -32,8 +33,9 @@ class SegmentMatching(ContingencyMetric[SegmentCounts]):
         return selected
 
     def compute(self) -> dict[str, Values]:
-        """PQ, SQ and RQ of each class, and IoU and Dice of its pixels."""
-        return {name: self.by_class(name) for name in self._ratios()}
+        """PQ, SQ, RQ, IoU and Dice of each class; over- and under-segmentation of all things."""
+        by_class = {name: self.by_class(name) for name in self._ratios()}
+        return {**by_class, **self.counts.partition.ratios()}
 
     def by_class(self, name: str) -> dict[str, float]:
         return dict(zip(self.counts.kinds, self._ratios()[name].tolist(), strict=True))
@@ -59,8 +61,13 @@ class PanopticReport(Report[SegmentMatching]):
 
     The table has a row for each class: class, kind, pq, sq, rq, then iou and dice of its pixels,
     hits (TP), false_positives, misses (FN), truth_pixels and predicted_pixels. Rows "mean" follow:
-    of all classes and, where both occur, of things and of stuff.
+    of all classes and, where both occur, of things and of stuff; they hold vi_split, vi_merge,
+    adapted_rand_error, rand_precision, rand_recall, splits and merges of the things, whatever
+    their class, in further columns.
     """
+
+    kind = "panoptic"
+    unprinted = PARTITION_NAMES
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -159,7 +166,7 @@ class PanopticReport(Report[SegmentMatching]):
         """Describe in one sentence how many segments were compared, and the mean PQ."""
         return (
             f"{self.truth_objects} segments in the truth, {self.predicted_objects} predicted; "
-            f"mean PQ {self.mean_pq:.4f}; {unlabelled_text(self.unlabelled)}."
+            f"mean PQ {self.mean_pq:.4f}; {unlabelled_text(self.unlabelled, self.not_counted)}."
         )
 
     def means(self) -> str:
@@ -176,12 +183,18 @@ class PanopticReport(Report[SegmentMatching]):
     def _keys(self) -> Sequence[str]:
         return self.classes
 
-    def _mean_rows(self) -> "dict[str, PanopticReport]":
-        parts = {kind: self._only(kind) for kind in KINDS if kind in self.kinds}
-        return {"": self, **(parts if len(parts) == 2 else {})}
+    def _mean_rows(self) -> Sequence[tuple[str, Sequence[object]]]:
+        return [("mean", self.classes), *(("mean", self._classes_of(k)) for k in self._parts())]
 
-    def _texts(self) -> dict[str, list[str | None]]:
-        return {"kind": [*self.kinds, *self._mean_rows()]}
+    def _parts(self) -> Sequence[str]:
+        """Kinds that have a row of means: both, where both occur."""
+        return KINDS if set(self.kinds) == set(KINDS) else ()
+
+    def _classes_of(self, kind: str) -> Sequence[str]:
+        return [name for name, its in zip(self.classes, self.kinds, strict=True) if its == kind]
+
+    def _texts(self) -> dict[str, Sequence[str | None]]:
+        return {"kind": [*self.kinds, "", *self._parts()]}
 
     def _counts(self) -> dict[str, Sequence[int]]:
         names = "hits", "false_positives", "misses", "truth_pixels", "predicted_pixels"

@@ -12,6 +12,7 @@ from . import matching
 from .confusion import Counts, Floats
 from .contingency import VOID, ContingencyTable, Ids, sum_duplicates
 from .metric import LabelSource
+from .regions import NO_PARTITION, PartitionCounts, count_partition
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -87,17 +88,21 @@ class SegmentCounts:
     rows: dict[str, Floats]  # class -> TP, FP, FN; agreeing, true, predicted pixels; sum of IoUs
     agreement: Counts  # (2,): pixels whose class or background agrees, and all
     left_out: int  # predicted segments, mostly not annotated or in a crowd
+    partition: PartitionCounts  # of the things
 
     def __add__(self, other: "SegmentCounts") -> "SegmentCounts":
         kinds = dict(sorted((other.kinds | self.kinds).items()))
         rows = {c: self.rows.get(c, ABSENT) + other.rows.get(c, ABSENT) for c in kinds}
         agreement = self.agreement + other.agreement
-        return SegmentCounts(kinds, rows, agreement, self.left_out + other.left_out)
+        left_out, partition = self.left_out + other.left_out, self.partition + other.partition
+        return SegmentCounts(kinds, rows, agreement, left_out, partition)
 
     def only(self, kind: str) -> "SegmentCounts":
         """Counts of things or of stuff."""
         kinds = {c: k for c, k in self.kinds.items() if k == kind}
-        return replace(self, kinds=kinds, rows={c: self.rows[c] for c in kinds})
+        partition = self.partition if kind == "thing" else NO_PARTITION
+        rows = {c: self.rows[c] for c in kinds}
+        return replace(self, kinds=kinds, rows=rows, partition=partition)
 
     @property
     def matches(self) -> Counts:
@@ -131,10 +136,17 @@ def count_segments(
     stuff = np.array([kinds.get(c) == "stuff" for c in classes], bool)
     true = _merge_stuff(void, true_class, stuff)
     predicted = _merge_stuff(shared.prediction, predicted_class, stuff)
-    segments = matching.overlapping_objects(sum_duplicates(true, predicted, shared.pixels))
+    merged = sum_duplicates(true, predicted, shared.pixels)
+    segments = matching.overlapping_objects(merged)
     true_classes = _class_of_ids(true, true_class)
     predicted_classes = _class_of_ids(predicted, predicted_class)
     crowd = np.isin(segments.truth, [*truth.crowds]) & ~stuff[true_classes]
+    things = _things_only(
+        merged,
+        segments.truth[~stuff[true_classes]],
+        segments.prediction[~stuff[predicted_classes]],
+        segments.truth[crowd],
+    )
     segments = _same_class_pairs(segments, true_classes, predicted_classes, crowd)
     counts, overlap = _count_matches(segments, true_classes, predicted_classes, crowd, len(classes))
     pixels, agreement = _count_pixels(
@@ -146,7 +158,18 @@ def count_segments(
         dict(zip(classes, rows, strict=True)),
         agreement,
         int(segments.left_out.sum()),
+        count_partition(things),
     )
+
+
+def _things_only(
+    shared: ContingencyTable, true: Ids, predicted: Ids, crowds: Ids
+) -> ContingencyTable:
+    """The table with all but things as background; crowds are not annotated."""
+    truth = np.where(np.isin(shared.truth, [VOID, *true]), shared.truth, 0)
+    truth[np.isin(shared.truth, crowds)] = VOID
+    prediction = np.where(np.isin(shared.prediction, predicted), shared.prediction, 0)
+    return sum_duplicates(truth, prediction, shared.pixels)
 
 
 def _merge_stuff(ids: Ids, classes: Positions, stuff: Mask) -> Ids:

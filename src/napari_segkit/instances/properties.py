@@ -29,7 +29,7 @@ def measure_properties(
     source = AxesImage(labels, image.label_axes)
     spacing = image.spacing[-ndim:]
     rows = [
-        DataFrame(_measure_frame(pixels, spacing, properties))
+        DataFrame(measure_frame(pixels, spacing, properties))
         for _, (pixels,) in source.read_frames(ndim)
     ]
     columns = {f"centroid-{i}": a for i, a in enumerate(SPATIAL[-ndim:].lower())}
@@ -40,7 +40,7 @@ def measure_properties(
     return table.merge(unique_rows, on="index", how="left")
 
 
-def _measure_frame(
+def measure_frame(
     labels: AnyArray, spacing: tuple[float, ...], properties: Sequence[str]
 ) -> dict[str, AnyArray]:
     """Measure the labels of one frame; "hull_fraction" stands for the solidity."""

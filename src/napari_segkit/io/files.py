@@ -10,7 +10,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from napari_segkit.arguments import as_path
-from napari_segkit.images.axes_image import SPATIAL, AxesImage, as_image, full_resolution
+from napari_segkit.images.axes_image import (
+    SPATIAL,
+    AxesImage,
+    as_image,
+    full_resolution,
+    without_pixels,
+)
 from napari_segkit.images.colour_masks import (
     ColourTable,
     colour_table,
@@ -93,6 +99,13 @@ def read_labels(
         values = _as_integers(np.asarray(values), file)
     values = without_smears(values, file)
     return reorient(values, SPATIAL, file_orientation(file), orientation)
+
+
+def read_label_axes(path: AnyPath) -> AxesImage:
+    """The axes and the pixel size of a label file, without the values of `read_labels`."""
+    source, axes, stored = read_source(Path(path), labels=True)
+    spacing, unit = stored or (None, "")
+    return without_pixels(as_image(source, axes, spacing, unit=unit))
 
 
 def shared_colours(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_segkit.config import LabelsAre, RefineConfig, SoftLabelConfig
+from napari_segkit.config import EvaluateConfig, LabelsAre, RefineConfig, SoftLabelConfig
 from napari_segkit.config._schema import to_dict
 from napari_segkit.images.axes_image import AxesImage, as_image, full_resolution
 from napari_segkit.images.classes import ClassProbabilities, LabelClass
@@ -253,11 +253,11 @@ def _unrefined(
 def _evaluate(
     labels: AnyArray | LazyArray, request: RefineRequest, truth: Truth
 ) -> Generator[Step, None, "SemanticReport"]:
-    from napari_segkit.evaluation.report import EvaluateOptions, LabelPair, evaluate_pairs
+    from napari_segkit.evaluation.report import LabelPair, evaluate_pairs
 
     labels_are: LabelsAre = "classes" if request.source.objects is None else "objects"
-    options = EvaluateOptions(unlabelled=truth.unlabelled, labels_are=labels_are)
-    return (yield from evaluate_pairs([LabelPair(labels, truth.labels)], options))
+    config = EvaluateConfig(unlabelled=truth.unlabelled, labels_are=labels_are)
+    return (yield from evaluate_pairs([LabelPair(labels, truth.labels)], config))
 
 
 def _provenance(request: RefineRequest, image: AxesImage) -> dict[str, object]:

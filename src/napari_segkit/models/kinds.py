@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from napari_segkit.config import MetricsKind
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -28,7 +30,7 @@ class Kind:
     has_objects: bool = True
     has_masks: bool = False
     noun: str = "object"
-    metrics: str = "instance"
+    metrics: MetricsKind = "instance"
 
 
 KINDS = {

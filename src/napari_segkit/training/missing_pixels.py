@@ -9,11 +9,11 @@ from scipy import ndimage
 
 from napari_segkit.images.array_cache import MaskedArray
 from napari_segkit.images.axes_image import AxesImage
+from napari_segkit.images.blocks import slabs_of
 from napari_segkit.images.intensity import Intensities, missing_pixels
 from napari_segkit.images.labels import IGNORE
 from napari_segkit.images.types import AnyArray, LazyArray
 
-from .blocks import slabs_of
 from .dataset import LabelledImages
 
 Unlabelled: TypeAlias = Callable[[LazyArray, AxesImage, int], tuple[LazyArray, int]]

@@ -12,6 +12,7 @@ from napari_segkit.config import ModelSpec, TrainConfig
 from napari_segkit.devices import free_memory
 from napari_segkit.images.array_cache import CACHE_BYTES, ArrayCache, CachedArray, MappedArray
 from napari_segkit.images.axes_image import AxesImage, in_unit
+from napari_segkit.images.blocks import MAX_BLOCK, blocks_of
 from napari_segkit.images.channels import (
     require_same_channels,
     with_channels,
@@ -39,7 +40,6 @@ from napari_segkit.models import check_resize, choose_ndim, predicts_objects
 from napari_segkit.steps import Step
 from napari_segkit.training_set import TrainingRow, TrainingSet
 
-from .blocks import MAX_BLOCK, blocks_of
 from .dataset import GivenLabels, LabelledImage, LabelledImages
 from .events import ReadStep
 from .normalisation import sampled_pixels

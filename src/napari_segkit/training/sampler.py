@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from napari_segkit.config import AugmentConfig
 from napari_segkit.images.array_cache import ArrayCache, CachedArray
 from napari_segkit.images.axes_image import AxesImage
+from napari_segkit.images.blocks import slabs_of
 from napari_segkit.images.intensity import Statistics
 from napari_segkit.tiling import read_mirrored
 
 from .augment import Augmentation, augment_of
-from .blocks import slabs_of
 from .places import Places
 from .state import RandomState, generator_at
 

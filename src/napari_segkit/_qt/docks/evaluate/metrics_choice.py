@@ -1,8 +1,9 @@
 """Choice of metrics and label semantics, with buttons to correct a wrong choice."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
+from magicgui.widgets import CheckBox
 from napari.layers import Layer
 from qtpy.QtCore import QObject, Signal
 
@@ -10,12 +11,12 @@ from napari_segkit._qt.layers.layer_watcher import Listener, emitters_of
 from napari_segkit._qt.widgets.choice import Choice
 from napari_segkit._qt.widgets.label_semantics import LabelSemantics
 from napari_segkit._qt.widgets.question import Answers
-from napari_segkit.evaluation.report import EvaluateOptions
+from napari_segkit.config import EvaluateConfig, MetricsKind
 from napari_segkit.evaluation.same_place import BY_INDEX
 from napari_segkit.images.layer_metadata import LayerMetadata
 from napari_segkit.models import KINDS as MODEL_KINDS
 
-KINDS = {
+KINDS: dict[MetricsKind, tuple[str, str]] = {
     "semantic": ("Classes, pixel by pixel", "IoU and Dice of each class."),
     "instance": (
         "Objects",
@@ -42,17 +43,22 @@ REMEDIES = {
     },
     "panoptic": {BY_INDEX: "Compare pixel by pixel"},
 }
+DISTANCES_TIP = (
+    "<p>Boundary F1, Hausdorff distances (95 %), mean surface distance and surface Dice of each "
+    "class, in world units. They take longer.</p>"
+)
+NO_OTHERS: Mapping[str, Callable[[], object]] = {}
 KIND_TIP = "<p>What to compare. Set from the layers until you choose.</p>"
 
 
-class MetricsKindChoice(Choice[str]):
+class MetricsKindChoice(Choice[MetricsKind]):
     """Kind of metrics: suggested by the layers until the user chooses."""
 
     def __init__(self) -> None:
         kinds = [(text, kind) for kind, (text, _) in KINDS.items()]
         super().__init__(kinds, tooltip=KIND_TIP, tips=[tip for _, tip in KINDS.values()])
         self._layers: list[Layer] = []
-        self._chosen: dict[tuple[str, ...], str] = {}
+        self._chosen: dict[tuple[str, ...], MetricsKind] = {}
 
     def restore_for(self, *layers: Layer | None) -> None:
         """Show the kind chosen for these layers, or the suggested one."""
@@ -71,7 +77,7 @@ class MetricsKindChoice(Choice[str]):
         return tuple(str(layer.unique_id) for layer in self._layers)
 
 
-def suggested_kind(layers: Sequence[Layer]) -> str:
+def suggested_kind(layers: Sequence[Layer]) -> MetricsKind:
     """Suggest a kind from layer metadata and feature columns; the first match decides."""
     for layer in layers:
         kind, features = LayerMetadata.of(layer).kind, layer.features
@@ -97,17 +103,21 @@ class MetricsChoice(QObject):
         self.kind = MetricsKindChoice()
         self.semantics = LabelSemantics(self, unlabelled=None)
         self.by_index = False  # although the layers do not lie on each other
+        self.distances = CheckBox(text="Boundary distances", tooltip=DISTANCES_TIP)
         self.remedies = Answers()
+        self.distances.changed.connect(self._on_choice)
         self.kind.changed.connect(self._on_choice)
         self.semantics.changed.connect(self._on_choice)
 
     @property
-    def value(self) -> EvaluateOptions:
+    def value(self) -> EvaluateConfig:
         kind, semantics = self.kind.value, self.semantics.value
-        if kind == "panoptic":  # label values are always segment ids
-            return EvaluateOptions(kind, semantics["unlabelled"], by_index=self.by_index)
-        return EvaluateOptions(
-            kind, semantics["unlabelled"], semantics["labels_are"], by_index=self.by_index
+        return EvaluateConfig(
+            kind,
+            semantics["unlabelled"],
+            "ask" if kind == "panoptic" else semantics["labels_are"],  # always segment ids
+            by_index=self.by_index,
+            distances=kind == "semantic" and self.distances.value,
         )
 
     def restore_for(self, *layers: Layer | None) -> None:
@@ -118,11 +128,15 @@ class MetricsChoice(QObject):
         self.semantics.restore_for(*layers)
         self._on_choice()
 
-    def show_remedies(self, error: BaseException | None = None) -> None:
-        """Show buttons that correct an error; hide them without one."""
+    def show_remedies(
+        self,
+        error: BaseException | None = None,
+        others: Mapping[str, Callable[[], object]] = NO_OTHERS,
+    ) -> None:
+        """Show buttons that correct an error, and `others`; hide them without one."""
         texts = REMEDIES.get(self.kind.value, {})
         proposed = [r for r in getattr(error, "remedies", ()) if r in texts]
-        self.remedies.offer({texts[r]: partial(self._apply, r) for r in proposed})
+        self.remedies.offer({texts[r]: partial(self._apply, r) for r in proposed} | {**others})
 
     def _on_features(self) -> None:
         self.kind.update_suggestion()
@@ -131,12 +145,14 @@ class MetricsChoice(QObject):
     def _on_choice(self) -> None:
         self.show_remedies()
         self.semantics.show_texts(objects=self.kind.value == "instance")
+        self.distances.enabled = self.kind.value == "semantic"
         self.semantics.labels_are.enabled = self.kind.value != "panoptic"
         self.changed.emit()
 
     def _apply(self, remedy: str) -> None:
         self.by_index = self.by_index or remedy == BY_INDEX
         self.semantics.apply(remedy)
-        if remedy.startswith("kind="):
-            self.kind.value = remedy.split("'")[1]
+        for kind in KINDS:
+            if remedy == f"kind={kind!r}":
+                self.kind.value = kind
         self.remedy_applied.emit()

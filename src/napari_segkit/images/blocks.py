@@ -4,20 +4,26 @@ from collections.abc import Iterator, Sequence
 from itertools import product
 from math import ceil, prod
 
-from napari_segkit.images.types import LazyArray
+from .types import LazyArray
 
 MAX_BLOCK = 2**24  # pixels that are read at once
 
 
 def blocks_of(array: LazyArray) -> Iterator[tuple[slice, ...]]:
     """Blocks of whole chunks, each small enough to be read, unless a chunk is larger."""
-    lengths = list(_chunk(array))
-    for axis in reversed(range(array.ndim)):
-        room = max(1, MAX_BLOCK // prod(lengths))
-        lengths[axis] *= min(room, ceil(array.shape[axis] / lengths[axis]))
-    starts = (range(0, n, length) for n, length in zip(array.shape, lengths, strict=True))
+    return blocks(array.shape, chunk_of(array), MAX_BLOCK)
+
+
+def blocks(shape: Sequence[int], chunk: Sequence[int], largest: int) -> Iterator[tuple[slice, ...]]:
+    """Blocks of whole chunks that have `largest` pixels at most, unless a chunk has more."""
+    lengths = list(chunk)
+    for axis in reversed(range(len(shape))):
+        room = max(1, largest // prod(lengths))
+        lengths[axis] *= min(room, ceil(shape[axis] / lengths[axis]))
+    starts = (range(0, n, length) for n, length in zip(shape, lengths, strict=True))
     for corner in product(*starts):
-        yield tuple(slice(c, c + length) for c, length in zip(corner, lengths, strict=True))
+        sides = zip(corner, lengths, shape, strict=True)
+        yield tuple(slice(c, min(c + length, n)) for c, length, n in sides)
 
 
 def slabs_of(shape: Sequence[int]) -> Iterator[slice]:
@@ -27,7 +33,7 @@ def slabs_of(shape: Sequence[int]) -> Iterator[slice]:
         yield slice(start, min(start + height, shape[0]))
 
 
-def _chunk(array: LazyArray) -> Sequence[int]:
+def chunk_of(array: LazyArray) -> Sequence[int]:
     """Lengths of the chunks of dask and zarr; single pixels of what has none."""
     chunks = getattr(array, "chunks", None) or (1,) * array.ndim
     return [max(1, *c) if isinstance(c, tuple) else max(1, c) for c in chunks]

@@ -1,0 +1,99 @@
+"""Settings of an evaluation."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from napari_segkit.arguments import as_numbers, given
+
+from ._schema import Checked
+from .training import LabelsAre
+
+MetricsKind = Literal["semantic", "instance", "panoptic"]
+Connectivity = Literal["full", "faces"]
+
+
+@dataclass(frozen=True)
+class EvaluateConfig(Checked):
+    """Which metrics are computed, of which pixels; all fields are keywords of `evaluate`, too.
+
+    Parameters
+    ----------
+    kind : str
+        Which metrics. "semantic" compares the class of every pixel. "instance" takes 0 as
+        background and matches objects with objects. "panoptic" matches the segments of each class;
+        as files, these are PNG and JSON in the COCO panoptic format.
+    unlabelled : int or None
+        The one value of the truth whose pixels are left out. None counts every pixel: a
+        background left out would hide every false positive. Of objects, 0 is the background,
+        which always counts.
+    labels_are : str
+        What the values mean, in both. Semantic: "objects" merges all of them into one class, 1,
+        with 0 as background; "ask" takes them as classes, but refuses what looks like instance
+        ids. Instance: "objects" takes each value as an object, "classes" each connected component
+        of a value; "ask" takes values as objects, but refuses what looks like classes.
+    connectivity : str
+        Which pixels belong to one connected component, where labels_are is "classes": those that
+        touch ("full"), or those that share a face ("faces", as in the challenges on neurons: a
+        diagonal line separates).
+    spacing : tuple of float or None
+        World units between pixels, along Z Y X or Y X, for volumes, areas and distances. None:
+        the scale of the truth's layer.
+    thresholds : tuple of float or None
+        IoU thresholds, for instances only: two objects match if their IoU is at least this. None:
+        0.5 to 0.95 in steps of 0.05.
+    by_index : bool
+        Compare pixels of equal index even if prediction and truth do not lie on each other in the
+        world.
+    distances : bool
+        Measure distances between the boundaries of each class in world units, too, which takes
+        longer. For classes only.
+    tolerance : float or None
+        Boundaries that are no farther apart than this agree, in world units, for boundary F1 and
+        surface Dice. None: one pixel, the largest spacing.
+    """
+
+    kind: MetricsKind = "semantic"
+    unlabelled: Annotated[int | None, {"min": 0, "max": 2**31 - 1}] = None
+    labels_are: LabelsAre = "ask"
+    connectivity: Connectivity = "full"
+    spacing: tuple[float, ...] | None = None
+    thresholds: tuple[float, ...] | None = None
+    by_index: bool = False
+    distances: bool = False
+    tolerance: Annotated[float | None, {"min": 0}] = None
+
+    def __post_init__(self) -> None:
+        if self.spacing is not None:
+            wanted = "positive numbers, for Z, Y, X"
+            object.__setattr__(self, "spacing", _floats("spacing", self.spacing, wanted))
+        if self.thresholds is not None:
+            object.__setattr__(self, "thresholds", _rising(self.thresholds))
+        super().__post_init__()
+        if self.kind == "instance":
+            object.__setattr__(self, "unlabelled", self.unlabelled or None)
+        elif self.thresholds is not None:
+            raise ValueError(
+                f"thresholds are for kind='instance' only: leave them out for kind={self.kind!r}."
+            )
+        if self.connectivity != "full" and (self.kind, self.labels_are) != ("instance", "classes"):
+            raise ValueError(
+                f"connectivity={self.connectivity!r} is for connected components only: choose "
+                "kind='instance' and labels_are='classes', too."
+            )
+        if self.distances and self.kind != "semantic":
+            raise ValueError(
+                f"distances are for kind='semantic' only: leave them out for kind={self.kind!r}."
+            )
+
+
+def _rising(thresholds: Sequence[float]) -> tuple[float, ...]:
+    wanted = "one or more numbers above 0 and at most 1"
+    rising = tuple(sorted(set(_floats("thresholds", thresholds, wanted))))
+    if not rising or not all(0 < t <= 1 for t in rising):
+        raise ValueError(f"thresholds are {given(rising)}; give one or more above 0 and at most 1.")
+    return rising
+
+
+def _floats(name: str, values: Sequence[float], wanted: str) -> tuple[float, ...]:
+    return tuple(map(float, as_numbers(name, values, wanted)))

@@ -1,0 +1,1 @@
+"""Measurements of labels, without a truth: sizes, intensities, shapes and neighbours."""
