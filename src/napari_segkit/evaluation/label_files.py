@@ -1,15 +1,15 @@
 """Predictions and truths as files: paired by their names, and read one pair after the other."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from napari_segkit.images.axes_image import reorient_image
+from napari_segkit.images.axes_image import SPATIAL, reorient_image
 from napari_segkit.images.class_labels import with_classes
 from napari_segkit.images.colour_masks import ColourTable
 from napari_segkit.io.channel_files import read_image_files
 from napari_segkit.io.coco.panoptic_files import find_json, read_panoptic
-from napari_segkit.io.file_geometry import files_apart
+from napari_segkit.io.file_geometry import file_geometry, files_apart
 from napari_segkit.io.filenames import LISTS, AnyPath
 from napari_segkit.io.files import NO_COLOURS, file_orientation, read_labels, shared_colours
 from napari_segkit.io.folders import pair_files
@@ -64,7 +64,8 @@ class LabelFiles:
         labels = read_labels(prediction, colours=self.colours)
         expected = read_labels(truth, orientation=like, colours=self.colours)
         named = with_classes(labels, classes[0]), with_classes(expected, classes[1])
-        return LabelPair(*named, self.name, self.apart, self.group, image)
+        spacing = _spacing(truth, like, expected.shape)
+        return LabelPair(*named, self.name, self.apart, self.group, image, spacing)
 
 
 def pair_label_files(
@@ -99,6 +100,18 @@ def label_files(
         LabelFiles(*pair, kind, colours, place, image_of.get(pair[1].path.resolve()))
         for pair, place in zip(pairs, places, strict=True)
     ]
+
+
+def _spacing(path: Path, orientation: str, shape: Sequence[int]) -> tuple[float, ...] | None:
+    """World units between pixels along Z Y X or Y X, as the file says; None if it does not."""
+    geometry = file_geometry(path)
+    if geometry is None:
+        return None
+    turned = geometry.turned_to(orientation) if orientation else geometry
+    is_known = (
+        turned.axes in (SPATIAL, SPATIAL[1:]) and turned.shape == tuple(shape)[-len(turned.axes) :]
+    )
+    return tuple(turned.spacing.tolist()) if is_known else None
 
 
 def _images_of(

@@ -20,6 +20,7 @@ class LabelPair:
     apart: str | None = None  # how they differ in place; of layers it is found out
     group: str | None = None
     image: ImageSource | None = None  # to recognise what a model was trained on
+    spacing: tuple[float, ...] | None = None  # of a file, along Z Y X or Y X
 
 
 def as_pairs(prediction: LabelSource, truth: LabelSource, images: object = None) -> list[LabelPair]:

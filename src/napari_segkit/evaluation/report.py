@@ -113,8 +113,8 @@ def evaluate(
         touch ("full"), or those that share a face ("faces", as in the challenges on neurons: a
         diagonal line separates).
     spacing : sequence of float, optional
-        World units between pixels, along Z Y X or Y X, for volumes, areas and distances. None:
-        the scale of the truth's layer.
+        World units between pixels, along Z Y X, or along Y X to measure boundary distances plane
+        by plane; for volumes and areas, too. None: that of the truth's layer or file.
     thresholds : sequence of float, optional
         IoU thresholds, for instances only: two objects match if their IoU is at least this. None:
         0.5 to 0.95 in steps of 0.05.
@@ -277,15 +277,16 @@ def _count_image(
     read_truth = kind.read(truth, "truth", config)
     read_prediction = kind.read(prediction, "prediction", config)
     pixels = CountedPixels(pair.truth, pair.image, limits)
+    spacing = config.spacing or pair.spacing
     void = pixels.value_for(read_truth.unlabelled)
     image = ImageInfo(
         pair.prediction,
         pair.truth,
-        pixel_spacing(pair.truth, truth.ndim, config.spacing),
+        pixel_spacing(pair.truth, truth.ndim, spacing),
         void,
         config.thresholds or THRESHOLDS,
         config.tolerance,
-        spatial_axes(pair.truth, truth.ndim, config.spacing),
+        spatial_axes(pair.truth, truth.ndim, spacing),
     )
     further = kind.extra + kind.distances * config.distances
     main, extra = kind.metric(image), tuple(metric(image) for metric in further)
