@@ -135,6 +135,7 @@ class SemanticReport(Report[ClassConfusion]):
     """
 
     kind = "semantic"
+    headline = (("iou", "mean"), ("dice", "mean"), ("accuracy", ""))
     without_mean = (*VOLUMES, "volume_error")
 
     @property
