@@ -10,6 +10,7 @@ from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QTabWidget, QWidget
 
 from napari_segkit._qt.docks.evaluate.evaluate_dock import EvaluateDock
+from napari_segkit._qt.docks.measure.measure_dock import MeasureDock
 from napari_segkit._qt.docks.model.model_dock import ModelDock
 from napari_segkit._qt.docks.predict.predict_dock import PredictDock
 from napari_segkit._qt.docks.refine.refine_dock import RefineDock
@@ -23,20 +24,23 @@ from .window_project import WindowProject
 D = TypeVar("D", bound=QWidget)
 FRAME = 4  # pixels around a dock
 SETTLED_MS = 200  # until a dock that was shown knows its width in the theme of the window
-TABS = "QTabBar::tab { padding: 3px 1px 3px 0px; }"  # all in view in a narrow dock
+# all in view in a narrow dock
+TABS = "QTabBar::tab { padding: 3px 1px 3px 0px; font-size: 11px; }"
 
 
 class Workbench(QTabWidget):
-    """Model, Train, Predict, Evaluate, Refine and Superpixels docks of a viewer in tabs."""
+    """All docks of a viewer in tabs, from Model to Superpixels."""
 
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__(documentMode=True)
         self._was_shown = False
         self.tabBar().setStyleSheet(TABS)
+        self.setElideMode(Qt.TextElideMode.ElideRight)
         self.model = self._add("Model", ModelDock(napari_viewer))
         self.train = self._add("Train", TrainDock(napari_viewer))
         self.predict = self._add("Predict", PredictDock(napari_viewer))
         self.evaluate = self._add("Evaluate", EvaluateDock(napari_viewer))
+        self.measure = self._add("Measure", MeasureDock(napari_viewer))
         self.refine = self._add("Refine", RefineDock(napari_viewer))
         self.superpixels = self._add("Superpixels", SuperpixelDock(napari_viewer))
         self.setCurrentWidget(self.train)
@@ -55,10 +59,8 @@ class Workbench(QTabWidget):
         self.refine.written.connect(self.evaluate.set_prediction)
 
     def minimumSizeHint(self) -> QSize:
-        """As wide as the tabs and the dock in view: Qt adds a frame that is not there."""
-        width = max(
-            self.currentWidget().minimumSizeHint().width(), self.tabBar().sizeHint().width()
-        )
+        """As wide as the dock in view: tabs are cut, and Qt adds a frame that is not there."""
+        width = self.currentWidget().minimumSizeHint().width()
         return QSize(width + FRAME, super().minimumSizeHint().height())
 
     def sizeHint(self) -> QSize:
@@ -98,5 +100,5 @@ class Workbench(QTabWidget):
         self.train.bar.show_status(self.predict.bar.reason or self.predict.bar.status.text())
 
     def _add(self, title: str, dock: D) -> D:
-        self.addTab(dock, title)
+        self.setTabToolTip(self.addTab(dock, title), title)
         return dock
