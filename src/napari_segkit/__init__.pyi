@@ -14,6 +14,7 @@ from .config import (
     TileConfig,
     TrainConfig,
 )
+from .evaluation.error_map import error_map
 from .evaluation.parameter_search import fit_refinement
 from .evaluation.report import evaluate
 from .images.drawn_labels import draw_labels
@@ -51,6 +52,7 @@ __all__ = [
     "TrainingSet",
     "augmented_patches",
     "draw_labels",
+    "error_map",
     "evaluate",
     "fit_refinement",
     "interpolate_slices",

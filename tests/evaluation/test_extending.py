@@ -9,15 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.ndimage import binary_erosion
-from sklearn.metrics import cohen_kappa_score
+from sklearn.metrics import balanced_accuracy_score
 
 from napari_segkit.evaluation import confusion, slab_reader
 from napari_segkit.evaluation.confusion import (
     Counts,
     Floats,
+    nanmean,
     predicted_pixels,
     ratio,
-    true_positives,
+    recall,
     truth_pixels,
 )
 from napari_segkit.evaluation.metric import ImageInfo, Index, Metric
@@ -25,18 +26,15 @@ from napari_segkit.evaluation.report import KINDS, evaluate
 from napari_segkit.images.types import Labels
 
 
-def specificity(counts: Counts) -> Floats:
-    """Specificity, TN / (TN + FP), of each class; nan where there is no other pixel."""
-    others = counts.sum() - truth_pixels(counts)
-    wrong = predicted_pixels(counts) - true_positives(counts)
-    return ratio(others - wrong, others)
+def volumetric_similarity(counts: Counts) -> Floats:
+    """Agreement of the sizes of each class, 1 - |FN - FP| / (2 TP + FP + FN); nan where absent."""
+    true, predicted = truth_pixels(counts), predicted_pixels(counts)
+    return 1 - ratio(abs(true - predicted), true + predicted)
 
 
-def kappa(counts: Counts) -> float:
-    """Cohen's kappa of all pixels; nan where chance alone explains everything."""
-    total = counts.sum()
-    by_chance = (truth_pixels(counts) * (predicted_pixels(counts) / max(total, 1))).sum()
-    return float(ratio(true_positives(counts).sum() - by_chance, total - by_chance))
+def balanced_accuracy(counts: Counts) -> float:
+    """Mean recall of the classes of the truth; nan without pixels."""
+    return nanmean(recall(counts))
 
 
 class BoundaryRecall(Metric):
@@ -73,8 +71,8 @@ def _boundary(labels: Labels) -> NDArray[np.bool_]:
 
 @pytest.fixture
 def new_ratios(monkeypatch):
-    monkeypatch.setitem(confusion.RATIOS, "specificity", specificity)
-    monkeypatch.setitem(confusion.RATIOS, "kappa", kappa)
+    monkeypatch.setitem(confusion.RATIOS, "volumetric_similarity", volumetric_similarity)
+    monkeypatch.setitem(confusion.RATIOS, "balanced_accuracy", balanced_accuracy)
 
 
 @pytest.fixture
@@ -91,20 +89,21 @@ def test_a_ratio_of_the_confusion_matrix_is_a_function_and_a_line(new_ratios):
     prediction, truth = pair()
     report = evaluate(prediction, truth)
     for value in (0, 1, 2):
-        negatives = truth != value
-        expected = (negatives & (prediction != value)).sum() / negatives.sum()
-        assert report.metrics["specificity"][value] == pytest.approx(expected)
-    expected = cohen_kappa_score(truth.ravel(), prediction.ravel())
-    assert report.metrics["kappa"] == pytest.approx(expected)
+        true, predicted = (truth == value).sum(), (prediction == value).sum()
+        expected = 1 - abs(true - predicted) / (true + predicted)
+        assert report.metrics["volumetric_similarity"][value] == pytest.approx(expected)
+    expected = balanced_accuracy_score(truth.ravel(), prediction.ravel())
+    assert report.metrics["balanced_accuracy"] == pytest.approx(expected)
 
 
-def test_new_ratios_are_columns_of_the_table_and_of_the_text(new_ratios):
+def test_new_ratios_are_columns_and_rows_of_the_table_and_of_the_text(new_ratios):
     report = evaluate(*pair())
-    table = report.table()
-    assert table["specificity"].tolist()[:-1] == [*report.metrics["specificity"].values()]
-    assert table["specificity"].tolist()[-1] == pytest.approx(table["specificity"][:-1].mean())
-    assert table["kappa"].isna().tolist() == [True, True, True, False]
-    assert "kappa" in str(report)
+    table = report.table().set_index("class")
+    column = table["volumetric_similarity"].dropna().tolist()
+    assert column[:3] == [*report.metrics["volumetric_similarity"].values()]
+    assert column[3:] == pytest.approx([np.mean(column[:3]), np.mean(column[1:3])])
+    assert table.loc["balanced_accuracy", "value"] == report.metrics["balanced_accuracy"]
+    assert "balanced_accuracy" in str(report)
 
 
 @settings(max_examples=6)

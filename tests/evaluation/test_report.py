@@ -58,6 +58,10 @@ def test_the_metrics_of_a_small_example():
     assert report.recall == {0: 2 / 3, 1: 1, 2: 1 / 2}
     assert report.mean_iou == pytest.approx((0.5 + 0.75 + 0.5) / 3)
     assert report.mean_dice == pytest.approx((4 / 6 + 6 / 7 + 2 / 3) / 3)
+    assert report.mean_foreground_iou == pytest.approx((0.75 + 0.5) / 2)
+    assert report.mean_foreground_dice == pytest.approx((6 / 7 + 2 / 3) / 2)
+    assert report.specificity == {0: 4 / 5, 1: 4 / 5, 2: 1}
+    assert report.frequency_weighted_iou == pytest.approx((3 * 0.5 + 3 * 0.75 + 2 * 0.5) / 8)
 
 
 def test_every_pixel_counts_by_default():
@@ -196,11 +200,16 @@ def test_layers_give_their_class_names():
 def test_the_table_has_a_row_for_each_class_and_the_mean():
     report = evaluate(PREDICTION, TRUTH)
     table = report.table()
-    assert table["class"].tolist() == [0, 1, 2, "mean"]
-    assert table["iou"].tolist() == [*report.iou.values(), report.mean_iou]
+    means = ["mean", "mean of foreground"]
+    rows = ["accuracy", "frequency_weighted_iou", "kappa"]
+    assert table["class"].tolist() == [0, 1, 2, *means, *rows]
+    ious = [*report.iou.values(), report.mean_iou, report.mean_foreground_iou]
+    assert table["iou"].dropna().tolist() == ious
+    values = [report.accuracy, report.frequency_weighted_iou, report.kappa]
+    assert table["value"].dropna().tolist() == values
     assert table["truth_pixels"].tolist()[:3] == [3, 3, 2]
     assert table["predicted_pixels"].tolist()[:3] == [3, 4, 1]
-    assert table["truth_pixels"].isna().tolist() == [False] * 3 + [True]
+    assert table["truth_pixels"].isna().tolist() == [False] * 3 + [True] * 5
 
 
 def test_the_printed_report_names_the_choice():

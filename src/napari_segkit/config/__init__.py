@@ -5,7 +5,7 @@ the limits inside ``Annotated`` are read at run time.
 """
 
 from .augment import AugmentConfig
-from .evaluate import EvaluateConfig, MetricsKind
+from .evaluate import Connectivity, EvaluateConfig, MetricsKind
 from .masks import MaskConfig
 from .measure import MeasureBy, MeasureConfig
 from .model import Dims, FeatureConfig, ModelSpec, ObjectsBy
@@ -30,6 +30,7 @@ __all__ = [
     "CRFConfig",
     "CleanConfig",
     "Dims",
+    "Connectivity",
     "EvaluateConfig",
     "FeatureConfig",
     "LabelsAre",

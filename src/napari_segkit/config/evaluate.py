@@ -10,6 +10,7 @@ from ._schema import Checked
 from .training import LabelsAre
 
 MetricsKind = Literal["semantic", "instance", "panoptic"]
+Connectivity = Literal["full", "faces"]
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,10 @@ class EvaluateConfig(Checked):
         with 0 as background; "ask" takes them as classes, but refuses what looks like instance
         ids. Instance: "objects" takes each value as an object, "classes" each connected component
         of a value; "ask" takes values as objects, but refuses what looks like classes.
+    connectivity : str
+        Which pixels belong to one connected component, where labels_are is "classes": those that
+        touch ("full"), or those that share a face ("faces", as in the challenges on neurons: a
+        diagonal line separates).
     spacing : tuple of float or None
         World units between pixels, along Z Y X or Y X, for volumes, areas and distances. None:
         the scale of the truth's layer.
@@ -51,6 +56,7 @@ class EvaluateConfig(Checked):
     kind: MetricsKind = "semantic"
     unlabelled: Annotated[int | None, {"min": 0, "max": 2**31 - 1}] = None
     labels_are: LabelsAre = "ask"
+    connectivity: Connectivity = "full"
     spacing: tuple[float, ...] | None = None
     thresholds: tuple[float, ...] | None = None
     by_index: bool = False
@@ -69,6 +75,11 @@ class EvaluateConfig(Checked):
         elif self.thresholds is not None:
             raise ValueError(
                 f"thresholds are for kind='instance' only: leave them out for kind={self.kind!r}."
+            )
+        if self.connectivity != "full" and (self.kind, self.labels_are) != ("instance", "classes"):
+            raise ValueError(
+                f"connectivity={self.connectivity!r} is for connected components only: choose "
+                "kind='instance' and labels_are='classes', too."
             )
         if self.distances and self.kind != "semantic":
             raise ValueError(

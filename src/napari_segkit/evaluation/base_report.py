@@ -7,10 +7,13 @@ from itertools import chain, count
 from math import nan
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Self, TypeVar
 
+from napari_segkit.arguments import given
 from napari_segkit.io.filenames import shorten
 
 from .confusion import nanmean
 from .metric import Metric, Values, require_equal
+from .report_json import as_json
+from .statistics import require_confidence, spread
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -41,11 +44,15 @@ class Report(ABC, Generic[M_co]):
         What was changed in the label values.
     parts : tuple of Report
         The reports of all images; empty of one image.
+    group : str or None
+        Name of the group that the image belongs to, such as a subject.
 
     Attributes
     ----------
     images : dict
         Name or number of each image to its own report.
+    groups : dict
+        Name of each group to the report of its images, pooled.
     metrics : dict
         Name of each metric to its value, or to its values by class or threshold.
     mean_iou, mean_dice, accuracy : float
@@ -60,9 +67,12 @@ class Report(ABC, Generic[M_co]):
     name: str | None = None
     changes: tuple[str, ...] = ()
     parts: tuple[Self, ...] = ()
+    group: str | None = None
 
+    kind: ClassVar[str]
     key: ClassVar[str] = "class"  # first column of the table
     unprinted: ClassVar[tuple[str, ...]] = ()  # columns that are not printed
+    without_mean: ClassVar[tuple[str, ...]] = ()  # columns of which a mean says nothing
 
     @property
     def images(self) -> dict[str | int, Self]:
@@ -72,6 +82,16 @@ class Report(ABC, Generic[M_co]):
             names = chain([image.name or number], (f"{image.name} ({n})" for n in count(2)))
             images[next(name for name in names if name not in images)] = image
         return images
+
+    @property
+    def groups(self) -> dict[str | int, Self]:
+        """Name of each group -> the report of its images; an image without one is one by itself."""
+        groups: dict[str | int, Self] = {}
+        for name, image in self.images.items():
+            group = name if image.group is None else image.group
+            pooled = groups[group] + image if group in groups else image
+            groups[group] = replace(pooled, group=image.group)
+        return groups
 
     @property
     def metrics(self) -> dict[str, Values]:
@@ -114,38 +134,77 @@ class Report(ABC, Generic[M_co]):
         of_metrics = (note for metric in self._metrics() for note in metric.notes)
         return (*self.changes, *self._remarks(), *of_metrics)
 
-    def table(self, by: Literal["image"] | None = None) -> "DataFrame":
+    def table(self, by: Literal["image", "group"] | None = None) -> "DataFrame":
         """Build a table of the metrics.
 
         Parameters
         ----------
-        by : "image", optional
-            Tables of each image and of all images ("pooled"), with the name in a first column
-            "image".
+        by : {"image", "group"}, optional
+            Tables of each image or group, and of all images ("pooled"), with the name in a first
+            column "image" or "group".
 
         Returns
         -------
         pandas.DataFrame
-            A row for each class or threshold, then the mean. The class of the report describes
+            A row for each class or threshold, then the means. The class of the report describes
             the columns.
         """
         from pandas import DataFrame, concat
 
-        if by == "image":
-            tables = [image.table() for image in (*self.images.values(), self)]
-            names = [image.name or key for key, image in self.images.items()]
-            named = concat(tables, keys=[*names, "pooled"], names=["image", None])
-            return named.reset_index("image")
-        keys, parts, counts = self._keys(), self._mean_rows(), self._counts()
-        means = [part._means() for part in parts.values()]
-        columns = {name: _values_at(value, keys) for name, value in self.metrics.items()}
-        table = DataFrame(
-            {self.key: [*keys, *["mean"] * len(parts)]}
-            | self._texts()
-            | {name: [*column, *(mean[name] for mean in means)] for name, column in columns.items()}
-            | {name: [*column, *[None] * len(parts)] for name, column in counts.items()}
-        )
-        return table.astype(dict.fromkeys(counts, "Int64"))
+        if by is not None:
+            tables = [unit.table() for unit in (*self._units(by).values(), self)]
+            named = concat(tables, keys=[*self._names(by), "pooled"], names=[by, None])
+            return named.reset_index(by)
+        titles = [title for title, _ in self._mean_rows()]
+        first = [*self._keys(), *titles, *self._rows()]
+        values, counts = self._values(), self._counts()
+        columns = {self.key: first, **self._texts(), **values, **counts}
+        padded = {name: [*c, *[None] * (len(first) - len(c))] for name, c in columns.items()}
+        kinds = dict.fromkeys(values, "float64") | dict.fromkeys(counts, "Int64")
+        return DataFrame(padded).astype(kinds)
+
+    def statistics(
+        self, by: Literal["image", "group"] = "image", confidence: float = 0.95
+    ) -> "DataFrame":
+        """Compute mean, spread and confidence interval of each metric over images or groups.
+
+        Parameters
+        ----------
+        by : {"image", "group"}
+            Whether each image, or each group of images, pooled, is one value of the mean.
+        confidence : float
+            Of the interval: 0.95 gives the 2.5th and the 97.5th percentile.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row for each metric and class (or threshold), for their means, and for each metric of
+            the whole image. "pooled" is computed from the sum of all counts; "mean" and "std" (of a
+            sample) are those of the values of images or groups, from "low" to "high" is the
+            confidence interval of that mean. "n" values are in the mean; "absent" ones are left
+            out, where a class does not occur or a ratio is 0/0. The interval is a percentile
+            bootstrap of 5000 draws of whole groups, of images where there are no groups, with a
+            fixed seed; nan of fewer than two.
+        """
+        require_confidence(confidence)
+        units = self._units(by)
+        groups = [name if unit.group is None else unit.group for name, unit in units.items()]
+        flat = [self._flat(unit.metrics) for unit in units.values()]
+        return spread(self._flat(self.metrics), flat, groups, confidence, self.key)
+
+    def to_json(self) -> str:
+        """Write metrics and counts of all images, of each image and of each group as JSON.
+
+        Returns
+        -------
+        str
+            An object with kind, unlabelled, summary, notes, metrics (name to value, or to values by
+            class or threshold), the rows of the table, and the same of images and groups. What is
+            undefined is null.
+        """
+        import json
+
+        return json.dumps(as_json(self), indent=2)
 
     @abstractmethod
     def summary(self) -> str:
@@ -154,15 +213,6 @@ class Report(ABC, Generic[M_co]):
     @abstractmethod
     def means(self) -> str:
         """Describe the main metrics in one line."""
-
-    def _means(self) -> dict[str, float]:
-        """Name of each metric -> its mean over classes or thresholds."""
-        return {
-            name: self._mean(_values_at(value, self._keys()))
-            if isinstance(value, Mapping)
-            else value
-            for name, value in self.metrics.items()
-        }
 
     def __add__(self, other: Self) -> Self:
         if type(self) is not type(other):
@@ -173,13 +223,14 @@ class Report(ABC, Generic[M_co]):
             main=self.main + other.main,
             extra=tuple(a + b for a, b in zip(self.extra, other.extra, strict=True)),
             name=None,
+            group=None,
             changes=tuple(dict.fromkeys(self.changes + other.changes)),
             parts=tuple(image for report in (self, other) for image in report.parts or (report,)),
         )
 
     def __repr__(self) -> str:
         """Table and summary, as a console shows them."""
-        table = self.table().drop(columns=[*self.unprinted]).astype(object)
+        table = self.table().drop(columns=[*self._unprinted()]).astype(object)
         text = table.where(table.notna(), "").to_string(index=False, float_format="{:.4f}".format)
         return "\n".join([text, self.summary(), *self.notes])
 
@@ -194,16 +245,75 @@ class Report(ABC, Generic[M_co]):
     @abstractmethod
     def _remarks(self) -> Iterator[str]: ...
 
-    def _texts(self) -> dict[str, list[str | None]]:
-        """Further columns of text, rows of means included."""
+    def _unprinted(self) -> Sequence[str]:
+        """Columns that are not printed."""
+        return self.unprinted
+
+    def _texts(self) -> dict[str, Sequence[str | None]]:
+        """Further columns of text; rows at the end may be missing."""
         return {}
 
-    def _mean_rows(self) -> "Mapping[str, Report[M_co]]":
-        """Reports that have a row of means."""
-        return {"": self}
+    def _mean_rows(self) -> Sequence[tuple[str, Sequence[object]]]:
+        """Title of each row of means, and the classes or thresholds it is about."""
+        return [("mean", self._keys())]
+
+    def _rows(self) -> Sequence[str]:
+        """Metrics of the whole image that have a row of their own, with the value in "value"."""
+        return ()
 
     def _mean(self, values: Sequence[float]) -> float:
         return nanmean(values)
+
+    def _values(self) -> dict[str, Sequence[float]]:
+        """Columns of metrics: of classes or thresholds, of the means, then of the whole image."""
+        metrics, keys, rows = self.metrics, self._keys(), self._rows()
+        columns: dict[str, Sequence[float]] = {
+            name: [*_values_at(value, keys), *self._means(name, value)]
+            for name, value in metrics.items()
+            if name not in rows
+        }
+        above = [nan] * (len(keys) + len(self._mean_rows()))
+        values = [v for n, v in metrics.items() if n in rows and not isinstance(v, Mapping)]
+        return columns | ({"value": [*above, *values]} if rows else {})
+
+    def _means(self, name: str, value: Values) -> list[float]:
+        """Means of a metric, one for each row of means; a single number is in the first."""
+        rows = [keys for _, keys in self._mean_rows()]
+        if not isinstance(value, Mapping):
+            return [value, *[nan] * (len(rows) - 1)]
+        if name in self.without_mean:
+            return [nan] * len(rows)
+        return [self._mean(_values_at(value, keys)) for keys in rows]
+
+    def _flat(self, metrics: Mapping[str, Values]) -> dict[tuple[str, object], float]:
+        """Values of each metric by class or threshold of this report, and their means."""
+        titles = [title for title, _ in self._mean_rows()]
+        flat: dict[tuple[str, object], float] = {}
+        for name, value in metrics.items():
+            if not isinstance(value, Mapping):
+                flat[name, ""] = value
+                continue
+            flat |= {(name, key): value.get(key, nan) for key in self._keys()}
+            means = zip(titles, self._means(name, value), strict=True)
+            for title, mean in () if name in self.without_mean else means:
+                flat.setdefault((name, title), mean)
+        return flat
+
+    def _units(self, by: str) -> dict[str | int, Self]:
+        """Reports of the images or of the groups, by name."""
+        if by not in ("image", "group"):
+            raise ValueError(f"by is {given(by)}: choose 'image' or 'group'.")
+        if by == "group" and all(image.group is None for image in self.images.values()):
+            raise ValueError(
+                "No image of this report has a group: give evaluate(..., groups=) a name for each "
+                "image, or choose by='image'."
+            )
+        return self.images if by == "image" else self.groups
+
+    def _names(self, by: str) -> list[str | int]:
+        """Names of the images, as they are in a table, or of the groups."""
+        units = self._units(by).items()
+        return [(unit.name or key) if by == "image" else key for key, unit in units]
 
 
 def _values_at(value: Values, keys: Sequence[object]) -> list[float]:

@@ -63,17 +63,42 @@ def recall(counts: Counts) -> Floats:
     return ratio(true_positives(counts), truth_pixels(counts))
 
 
+def specificity(counts: Counts) -> Floats:
+    """Specificity, TN / (TN + FP), of each class; nan where there is no other pixel."""
+    others = counts.sum() - truth_pixels(counts)
+    wrong = predicted_pixels(counts) - true_positives(counts)
+    return ratio(others - wrong, others)
+
+
 def accuracy(counts: Counts) -> float:
     """Fraction of correctly predicted pixels; nan without pixels."""
     return float(ratio(true_positives(counts).sum(), counts.sum()))
 
 
-# columns of the table of classes: of each class (an array) or of the image (a float)
+def frequency_weighted_iou(counts: Counts) -> float:
+    """Mean IoU, weighted by the pixels of each class in the truth; nan without pixels."""
+    weighted = truth_pixels(counts) * iou(counts)
+    return float(ratio(np.nansum(weighted), counts.sum()))
+
+
+def kappa(counts: Counts) -> float:
+    """Cohen's kappa of the pixels; nan where chance alone explains everything."""
+    true, predicted = truth_pixels(counts).astype(float), predicted_pixels(counts).astype(float)
+    total = float(counts.sum())
+    by_chance = (true * predicted).sum()
+    return float(ratio(true_positives(counts).sum() * total - by_chance, total**2 - by_chance))
+
+
+# of each class (an array), a column of the table; of the image (a float), a row
 RATIOS: dict[str, Callable[[Counts], Floats | float]] = {
     "iou": iou,
     "dice": dice,
     "precision": precision,
     "recall": recall,
+    "specificity": specificity,
+    "accuracy": accuracy,
+    "frequency_weighted_iou": frequency_weighted_iou,
+    "kappa": kappa,
 }
 
 

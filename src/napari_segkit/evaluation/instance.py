@@ -115,6 +115,7 @@ class InstanceReport(Report[ObjectMatching]):
     merges and count_error.
     """
 
+    kind = "instance"
     key = "threshold"
     unprinted = ("pq", "sq", "rq", *PARTITION_NAMES, "count_error")
 

@@ -66,6 +66,7 @@ class PanopticReport(Report[SegmentMatching]):
     their class, in further columns.
     """
 
+    kind = "panoptic"
     unprinted = PARTITION_NAMES
 
     @property
@@ -182,12 +183,18 @@ class PanopticReport(Report[SegmentMatching]):
     def _keys(self) -> Sequence[str]:
         return self.classes
 
-    def _mean_rows(self) -> "dict[str, PanopticReport]":
-        parts = {kind: self._only(kind) for kind in KINDS if kind in self.kinds}
-        return {"": self, **(parts if len(parts) == 2 else {})}
+    def _mean_rows(self) -> Sequence[tuple[str, Sequence[object]]]:
+        return [("mean", self.classes), *(("mean", self._classes_of(k)) for k in self._parts())]
 
-    def _texts(self) -> dict[str, list[str | None]]:
-        return {"kind": [*self.kinds, *self._mean_rows()]}
+    def _parts(self) -> Sequence[str]:
+        """Kinds that have a row of means: both, where both occur."""
+        return KINDS if set(self.kinds) == set(KINDS) else ()
+
+    def _classes_of(self, kind: str) -> Sequence[str]:
+        return [name for name, its in zip(self.classes, self.kinds, strict=True) if its == kind]
+
+    def _texts(self) -> dict[str, Sequence[str | None]]:
+        return {"kind": [*self.kinds, "", *self._parts()]}
 
     def _counts(self) -> dict[str, Sequence[int]]:
         names = "hits", "false_positives", "misses", "truth_pixels", "predicted_pixels"

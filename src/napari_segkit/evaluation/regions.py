@@ -51,7 +51,7 @@ class PartitionCounts:
         return (
             f"variation of information {values['vi_split']:.4f} by splits and "
             f"{values['vi_merge']:.4f} by merges, adapted Rand error "
-            f"{values['adapted_rand_error']:.4f}; {self.pieces[0]} splits, {self.pieces[1]} merges"
+            f"{values['adapted_rand_error']:.4f}, splits: {self.pieces[0]}, merges: {self.pieces[1]}"
         )
 
 

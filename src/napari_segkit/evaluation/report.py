@@ -8,7 +8,8 @@ from math import isnan
 from operator import add
 from typing import Any, Generic
 
-from napari_segkit.config import EvaluateConfig, LabelsAre, MetricsKind
+from napari_segkit.arguments import require_type
+from napari_segkit.config import Connectivity, EvaluateConfig, LabelsAre, MetricsKind
 from napari_segkit.config._schema import change
 from napari_segkit.images.axes_image import full_resolution
 from napari_segkit.images.colour_masks import classes_by_colour
@@ -65,6 +66,7 @@ class LabelPair:
     truth: LabelSource
     name: str | None = None
     apart: str | None = None  # how they differ in place; of layers it is found out
+    group: str | None = None
 
 
 def evaluate(
@@ -74,11 +76,13 @@ def evaluate(
     kind: MetricsKind = "semantic",
     unlabelled: int | None = None,
     labels_are: LabelsAre = "ask",
+    connectivity: Connectivity = "full",
     spacing: Sequence[float] | None = None,
     thresholds: Sequence[float] | None = None,
     by_index: bool = False,
     distances: bool = False,
     tolerance: float | None = None,
+    groups: Sequence[str | None] | None = None,
 ) -> Any:
     """Compare a prediction with the truth.
 
@@ -104,6 +108,10 @@ def evaluate(
         with 0 as background; "ask" takes them as classes, but refuses what looks like instance
         ids. Instance: "objects" takes each value as an object, "classes" each connected component
         of a value; "ask" takes values as objects, but refuses what looks like classes.
+    connectivity : {"full", "faces"}
+        Which pixels belong to one connected component, where `labels_are` is "classes": those that
+        touch ("full"), or those that share a face ("faces", as in the challenges on neurons: a
+        diagonal line separates).
     spacing : sequence of float, optional
         World units between pixels, along Z Y X or Y X, for volumes, areas and distances. None:
         the scale of the truth's layer.
@@ -118,6 +126,10 @@ def evaluate(
     tolerance : float, optional
         Boundaries that are no farther apart than this agree, in world units, for boundary F1 and
         surface Dice. None: one pixel, the largest spacing.
+    groups : sequence of str, optional
+        A name for each pair of two lists, such as that of the subject or slide: for
+        ``report.groups``, ``report.table(by="group")`` and the intervals of
+        ``report.statistics()``. None among them: an image by itself.
 
     Returns
     -------
@@ -125,9 +137,10 @@ def evaluate(
         By kind. All have ``report.iou``, ``report.dice`` (class -> metric, nan where absent),
         ``report.mean_iou``, ``report.accuracy``, ``report.table()``, ``report.metrics`` (name ->
         values, all of the table), ``report.images`` (name or number -> the report of that image),
-        and add up with ``+``; instances have ``report.f1``, ``report.ap`` (threshold -> metric),
-        ``report.mean_ap``, ``report.pq``, ``report.matches``; panoptic ones ``report.pq``,
-        ``report.sq``, ``report.rq`` (class -> metric) and ``report.mean_pq``.
+        ``report.statistics()`` (mean, spread and confidence interval over images or groups),
+        ``report.to_json()``, and add up with ``+``; instances have ``report.f1``, ``report.ap``
+        (threshold -> metric), ``report.mean_ap``, ``report.pq``, ``report.matches``; panoptic ones
+        ``report.pq``, ``report.sq``, ``report.rq`` (class -> metric) and ``report.mean_pq``.
 
     Raises
     ------
@@ -142,6 +155,7 @@ def evaluate(
         "kind": kind,
         "unlabelled": unlabelled,
         "labels_are": labels_are,
+        "connectivity": connectivity,
         "spacing": spacing,
         "thresholds": thresholds,
         "by_index": by_index,
@@ -149,16 +163,14 @@ def evaluate(
         "tolerance": tolerance,
     }
     config = change(EvaluateConfig(), options)
-    return drain(evaluate_pairs(_pairs(prediction, truth), config))
+    return drain(evaluate_pairs(_with_groups(_pairs(prediction, truth), groups), config))
 
 
 def evaluate_pairs(
     pairs: Sequence[LabelPair], config: EvaluateConfig
 ) -> Generator[Step, None, Any]:
     """Compare pairs block by block, and pool them: the generator behind `evaluate`."""
-    pairs = _colours_as_classes([_with_place(pair) for pair in pairs])
-    found = [(pair.name or "labels", pair.apart) for pair in pairs]
-    require_same_place(found, by_index=config.by_index)
+    pairs = comparable(pairs, config)
     arrays = [align_arrays(pair.prediction, pair.truth) for pair in pairs]
     cores = [[(slab,) for slab in slabs(*each)] for each in arrays]
     steps, total, reports = count(1), sum(map(len, cores)), []
@@ -172,6 +184,14 @@ def evaluate_pairs(
             "unlabelled."
         )
     return report
+
+
+def comparable(pairs: Sequence[LabelPair], config: EvaluateConfig) -> list[LabelPair]:
+    """Pairs whose colours became classes; ValueError if they lie apart."""
+    pairs = _colours_as_classes([_with_place(pair) for pair in pairs])
+    found = [(pair.name or "labels", pair.apart) for pair in pairs]
+    require_same_place(found, by_index=config.by_index)
+    return pairs
 
 
 def _with_place(pair: LabelPair) -> LabelPair:
@@ -203,8 +223,8 @@ def _count_image(
 ) -> Generator[None, None, Any]:
     """Report on one image; yields after each slab, which is read once for all metrics."""
     kind, (prediction, truth), unlabelled = KINDS[config.kind], arrays, config.unlabelled
-    read_truth = kind.read(truth, "truth", unlabelled, config.labels_are)
-    read_prediction = kind.read(prediction, "prediction", unlabelled, config.labels_are)
+    read_truth = kind.read(truth, "truth", config)
+    read_prediction = kind.read(prediction, "prediction", config)
     image = ImageInfo(
         pair.prediction,
         pair.truth,
@@ -230,23 +250,39 @@ def _count_image(
     place = (f"Compared pixel by pixel, although {pair.apart}",) if pair.apart else ()
     naming = naming_notes(pair.prediction, pair.truth) if config.kind == "semantic" else ()
     notes = tuple(dict.fromkeys(same + place + naming + read_truth.notes + read_prediction.notes))
-    return kind.report(main, extra, unlabelled, pair.name, notes)
+    return kind.report(main, extra, unlabelled, pair.name, notes, group=pair.group)
 
 
 def _pairs(prediction: LabelSource, truth: LabelSource) -> list[LabelPair]:
     predictions, truths = _as_list(prediction), _as_list(truth)
     if predictions is None and truths is None:
-        return [_pair(prediction, truth)]
+        return [as_pair(prediction, truth)]
     if not predictions or not truths or len(predictions) != len(truths):
         lengths = ["one array" if s is None else len(s) for s in (predictions, truths)]
         raise ValueError(
             f"prediction holds {lengths[0]} and truth {lengths[1]}: give one of each, or two lists "
             "of the same length."
         )
-    return [_pair(*each) for each in zip(predictions, truths, strict=True)]
+    return [as_pair(*each) for each in zip(predictions, truths, strict=True)]
 
 
-def _pair(prediction: LabelSource, truth: LabelSource) -> LabelPair:
+def _with_groups(pairs: list[LabelPair], groups: Sequence[str | None] | None) -> list[LabelPair]:
+    if groups is None:
+        return pairs
+    require_type("groups", groups, list, tuple)
+    if len(groups) != len(pairs):
+        raise ValueError(
+            f"groups holds {len(groups)} names for {len(pairs)} pairs of labels: give one for each."
+        )
+    return [replace(pair, group=_as_group(g)) for pair, g in zip(pairs, groups, strict=True)]
+
+
+def _as_group(name: object) -> str | None:
+    return None if name is None else str(name)
+
+
+def as_pair(prediction: LabelSource, truth: LabelSource) -> LabelPair:
+    """One prediction and its truth; ValueError if they have no pixels or are the same layer."""
     labels = get_labels(prediction)
     for role, source in (("prediction", labels), ("truth", get_labels(truth))):
         full_resolution(source, role)  # refuses what has no pixels

@@ -3,13 +3,14 @@
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from napari_segkit.arguments import as_spacing
-from napari_segkit.config import LabelsAre
+from napari_segkit.config import EvaluateConfig
 from napari_segkit.images.axes_image import SPATIAL, full_resolution
 from napari_segkit.images.axis_guess import layer_axes
 from napari_segkit.images.binary_masks import clean_grey_edges
@@ -44,7 +45,7 @@ class LabelReader(NamedTuple):
     notes: tuple[str, ...] = ()  # what is changed in the values
 
 
-Reader = Callable[[LazyArray, str, int | None, LabelsAre], LabelReader]
+Reader = Callable[[LazyArray, str, EvaluateConfig], LabelReader]
 
 
 def get_labels(source: Any) -> ImageSource:
@@ -94,13 +95,12 @@ def with_halo(core: Index, shape: Sequence[int], halo: int) -> tuple[Index, Inde
     return outer, tuple(inner)
 
 
-def class_reader(
-    labels: LazyArray, role: str, unlabelled: int | None, labels_are: LabelsAre
-) -> LabelReader:
+def class_reader(labels: LazyArray, role: str, config: EvaluateConfig) -> LabelReader:
     """Reader of class values, which checks them.
 
     Arrays in memory are checked as a whole, others slab by slab; grey edges in one slab clean all.
     """
+    unlabelled, labels_are = config.unlabelled, config.labels_are
 
     def read(slab: Index) -> tuple[Labels, bool]:
         with _name_role(role, "semantic"):
@@ -121,9 +121,7 @@ def class_reader(
     )
 
 
-def id_reader(
-    labels: LazyArray, role: str, unlabelled: int | None, labels_are: LabelsAre
-) -> LabelReader:
+def id_reader(labels: LazyArray, role: str, config: EvaluateConfig) -> LabelReader:
     """Reader of ids, int64: 0 background, -1 not annotated.
 
     Truths in memory are checked as a whole, others up to the first slab with an object. Connected
@@ -131,7 +129,8 @@ def id_reader(
     """
     from napari_segkit.instances.label_ids import instance_ids
 
-    unlabelled = unlabelled if role == "truth" else None
+    labels_are = config.labels_are
+    unlabelled = config.unlabelled if role == "truth" else None
     void = None if unlabelled is None else IGNORE
 
     def read(slab: Index) -> Labels:
@@ -144,7 +143,10 @@ def id_reader(
     def read_checked(slab: Index) -> Labels:
         with _name_role(role, "instance"):
             (values,) = read_label_arrays([labels[slab]])
-            return instance_ids(values, unlabelled=unlabelled, labels_are=labels_are)[0]
+            faces_only = config.connectivity == "faces"
+            return instance_ids(
+                values, unlabelled=unlabelled, labels_are=labels_are, faces_only=faces_only
+            )[0]
 
     if labels_are == "classes":
         return LabelReader(read_checked(()).__getitem__, void)
@@ -168,16 +170,14 @@ def _measured_all_the_same(role: str) -> Iterator[None]:
         warnings.warn(f"{error} Here, each value is one object.", UserWarning, stacklevel=2)
 
 
-def segment_reader(
-    labels: LazyArray, role: str, unlabelled: int | None, labels_are: LabelsAre
-) -> LabelReader:
+def segment_reader(labels: LazyArray, role: str, config: EvaluateConfig) -> LabelReader:
     """`id_reader` of segments, which a table names: values are always their ids."""
-    if labels_are == "classes":
+    if config.labels_are == "classes":
         raise ValueError(
             "kind='panoptic' takes values as ids of segments, so labels_are cannot be 'classes': "
             "leave it out, and name the class of each segment in the features."
         )
-    return id_reader(labels, role, unlabelled, "objects")
+    return id_reader(labels, role, replace(config, labels_are="objects"))
 
 
 def pixel_spacing(

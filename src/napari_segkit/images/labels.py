@@ -174,11 +174,15 @@ def looks_like_instance_ids(values: AnyArray, unlabelled: int | None) -> bool:
     return components <= COMPONENTS_PER_ID * sum(len(_labelled_values(p, 0)) for p in planes)
 
 
-def connected_components(values: AnyArray) -> AnyArray:
-    """Number the connected components of equal values (full connectivity) from 1; 0 stays 0."""
+def connected_components(values: AnyArray, *, faces_only: bool = False) -> AnyArray:
+    """Number the connected components of equal values from 1; 0 stays 0.
+
+    Pixels also touch by edges and corners, unless it is by faces only.
+    """
     from skimage.measure import label
 
-    components: AnyArray = label(values, background=0)  # type: ignore[no-untyped-call]
+    connectivity = 1 if faces_only else values.ndim
+    components: AnyArray = label(values, background=0, connectivity=connectivity)  # type: ignore[no-untyped-call]
     return components
 
 

@@ -172,9 +172,11 @@ def instance_ids(
     labels_are: LabelsAre = "ask",
     axes: str | None = None,
     ndim: int = 3,
+    faces_only: bool = False,
 ) -> tuple[Ids, AnyArray]:
     """Consecutive int32 ids (0 background, -1 not annotated) and the label value of each id.
 
+    `ndim` and `faces_only` say which pixels of classes touch, as in `connected_components`.
     LabelsError if `labels_are` is "ask" and the values look like classes.
     """
     left_out = None if unlabelled in (None, 0) else values == unlabelled
@@ -182,7 +184,7 @@ def instance_ids(
     if labels_are == "ask":
         _require_ids(inside)
     if labels_are == "classes":
-        ids: AnyArray = label_components(inside, axes, ndim)
+        ids: AnyArray = label_components(inside, axes, ndim, faces_only=faces_only)
         present, first = np.unique(ids, return_index=True)
         of_value = inside.ravel()[first[present > 0]]
     else:
@@ -195,12 +197,14 @@ def instance_ids(
     return ids, of_value
 
 
-def label_components(values: AnyArray, axes: str | None, ndim: int) -> Ids:
+def label_components(
+    values: AnyArray, axes: str | None, ndim: int, *, faces_only: bool = False
+) -> Ids:
     """Number the connected components of each frame consecutively."""
     named = AxesImage(values, axes or AXES.replace("C", "")[-values.ndim :])
     ids, last = np.zeros(values.shape, np.int32), 0
     for frame, (pixels,) in named.read_frames(ndim):
-        components = connected_components(pixels)
+        components = connected_components(pixels, faces_only=faces_only)
         named.write(ids, frame, add_to_ids(components, last))
         last += int(components.max(initial=0))
     return ids

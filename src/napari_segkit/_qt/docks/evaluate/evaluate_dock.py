@@ -27,6 +27,7 @@ from napari_segkit.images.axes_image import full_resolution
 from napari_segkit.images.geometry import apart
 from napari_segkit.images.layer_metadata import LayerMetadata
 
+from .errors_panel import ErrorsPanel
 from .layer_evaluation import EvaluationResult, evaluate_layers, fingerprints
 from .metrics_choice import MetricsChoice
 from .metrics_table import MetricsTable
@@ -65,6 +66,7 @@ class EvaluateDock(Dock):
         self.bar = RunBar(
             self.session, "Evaluate", tooltip=EVALUATE_TIP, unit="Part", code=self.code
         )
+        self.errors = ErrorsPanel(self.session, lambda: self.metrics.value)
         self._edited = False
         self._problem: str | None = None  # why it is unknown whether a layer was edited
         self._layers = WhenVisible(self, self._on_layers)
@@ -160,6 +162,7 @@ class EvaluateDock(Dock):
             labels_are=self.metrics.semantics.labels_are,
         )
         self.add_group("Metrics", _table=self.table, _readout=self.summary, _copy=self.table_button)
+        self.add_group("Errors", _errors=self.errors)
         self.footer.addWidget(self.bar)
         self.footer.addWidget(self.metrics.remedies)
 
@@ -189,6 +192,7 @@ class EvaluateDock(Dock):
             watch.watch(choice.value)
         self.metrics.restore_for(*(watch.layer for watch in self._watches))
         self.place.follow(*self._chosen_layers())
+        self.errors.set_layers(*self._chosen_layers())
         self._on_redrawn()
         self.state.request()
 
@@ -218,6 +222,7 @@ class EvaluateDock(Dock):
     def _on_result(self, result: EvaluationResult) -> None:
         self.result = result
         self._edited, self._problem = False, None
+        self.errors.search()
         self._on_redrawn()
         self.state.request()
 
@@ -244,6 +249,7 @@ class EvaluateDock(Dock):
     def _update_state(self) -> None:
         stale = self.stale
         self.bar.set_reason(self._missing())
+        self.errors.set_state(self._missing(), stale=stale is not None)
         self.table_button.setEnabled(self.result is not None and stale is None)
         if self.result is not None:
             self.table.show_report(

@@ -1,6 +1,7 @@
 """Table of the metrics of an evaluation."""
 
-from math import isnan
+from collections.abc import Sequence
+from math import isnan, nan
 from typing import Any
 
 from napari_segkit._qt.widgets.class_table import fit_height
@@ -19,6 +20,7 @@ COLUMNS = {
     },
     "panoptic": {"class": "class", "pq": "PQ", "sq": "SQ", "rq": "RQ"},
 }
+ROWS = {"frequency_weighted_iou": "frequency-weighted IoU", "kappa": "Cohen's kappa"}
 
 
 class MetricsTable(ReadOnlyTable):
@@ -41,8 +43,7 @@ class MetricsTable(ReadOnlyTable):
             first, *others = columns
             is_mean = values[first] == "mean"
             title = _row_title(first, values) + mark * is_mean
-            texts = [title, *(_format(values[name], digits) for name in others)]
-            self.set_row(row, texts, bold=is_mean, stale=stale)
+            self.set_row(row, [title, *_numbers(values, others, digits)], bold=is_mean, stale=stale)
         fit_height(self)
 
 
@@ -52,7 +53,17 @@ def _row_title(first: str, values: dict[str, Any]) -> str:
         return value if value == "mean" else f"{value:.2f}"
     if kind := value == "mean" and values.get("kind"):
         return {"thing": "mean of things", "stuff": "mean of stuff"}[kind]
+    if value in ROWS:
+        return ROWS[value]
     return f"{value}  {name}" if isinstance(name, str) else str(value)
+
+
+def _numbers(values: dict[str, Any], columns: Sequence[str], digits: int) -> list[str]:
+    """Texts of the columns; of a metric of the whole image, its number in the first."""
+    single = values.get("value", nan)
+    if isnan(single):
+        return [_format(values[name], digits) for name in columns]
+    return [_format(single, digits), *[""] * (len(columns) - 1)]
 
 
 def _format(value: float, digits: int) -> str:

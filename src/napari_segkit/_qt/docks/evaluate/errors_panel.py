@@ -1,0 +1,187 @@
+"""Panel that shows where a prediction is wrong: error map, contours, worst places, objects."""
+
+from collections.abc import Callable
+from functools import partial
+from html import escape
+from typing import NamedTuple
+
+from napari.layers import Labels
+from qtpy.QtWidgets import QPushButton, QWidget
+
+from napari_segkit._qt.layers.error_layers import (
+    PREDICTION_COLOR,
+    TRUTH_COLOR,
+    remove_errors,
+    show_errors,
+)
+from napari_segkit._qt.layers.hidden_layers import HiddenLayers
+from napari_segkit._qt.layers.snapshots import Snapshot, snapshot
+from napari_segkit._qt.layers.unwrap_proxy import unwrapped
+from napari_segkit._qt.session.background import LatestCall
+from napari_segkit._qt.session.session import Session
+from napari_segkit._qt.widgets.dock import Note, stack
+from napari_segkit._qt.widgets.gui_messages import error_text
+from napari_segkit.config import EvaluateConfig
+from napari_segkit.evaluation.error_map import ErrorMap, find_errors
+from napari_segkit.evaluation.report import as_pair
+from napari_segkit.evaluation.worst_places import ErrorPlace
+from napari_segkit.steps import drain
+
+from .contours import Contours
+from .object_table import ObjectTable
+from .worst_places import WorstPlaces
+
+ERRORS, ERRORS_TIP = (
+    "Show errors",
+    "<p>Show a layer that says of each pixel or object whether it is right, and list the worst "
+    "places, until it is pressed again. It follows each evaluation; the two layers are hidden "
+    "meanwhile. Rename the new one to keep it.</p>",
+)
+CONTOURS, CONTOURS_TIP = (
+    "Contours",
+    "<p>Draw the contours of truth and prediction over the image, until it is pressed again. The "
+    "two layers are hidden meanwhile, and not changed.</p>",
+)
+SEARCHING = "Looking for errors …"
+NO_ERRORS = "No errors."
+OUT_OF_DATE = "Out of date: press Evaluate again."
+
+
+class Found(NamedTuple):
+    """The errors of a prediction, and the worst places of them."""
+
+    errors: ErrorMap
+    places: list[ErrorPlace]
+
+
+class ErrorsPanel(QWidget):
+    """Shows the errors of the layers that a dock compares, with the dock's options."""
+
+    def __init__(self, session: Session, config: Callable[[], EvaluateConfig]) -> None:
+        super().__init__()
+        self._viewer = viewer = unwrapped(session.viewer)
+        self._config = config
+        self._found: Found | None = None
+        self._hidden = HiddenLayers()
+        self._layers: tuple[Labels | None, Labels | None] = None, None
+        self.errors_button = QPushButton(ERRORS, checkable=True, toolTip=ERRORS_TIP)
+        self.contours_button = QPushButton(CONTOURS, checkable=True, toolTip=CONTOURS_TIP)
+        self.legend = Note(rich=True)
+        self.text = Note()
+        self.places, self.objects = WorstPlaces(viewer), ObjectTable(viewer)
+        self._contours = Contours(viewer, self)
+        self._search = LatestCall(self)
+        stack(
+            self,
+            (self.errors_button, self.contours_button),
+            self.text,
+            self.legend,
+            self.places,
+            self.objects,
+        )
+        self._clear()
+        self.errors_button.toggled.connect(self._on_errors)
+        self.contours_button.toggled.connect(self._on_contours)
+        self._search.returned.connect(self._on_found)
+        self._search.errored.connect(self._on_error)
+        self._contours.ended.connect(self._on_contours_ended)
+        self._contours.changed.connect(self._on_shown)
+
+    def set_layers(self, prediction: Labels | None, truth: Labels | None) -> None:
+        """Show the errors and contours of other layers, as far as they are shown."""
+        if (prediction, truth) == self._layers:
+            return
+        self._layers = prediction, truth
+        if self.contours_button.isChecked():
+            self._on_contours(True)
+        if self.errors_button.isChecked():
+            self._clear()
+            self.search()
+
+    def set_state(self, missing: str | None, *, stale: bool) -> None:
+        """Tell why nothing can be shown, or that what is shown is out of date."""
+        for button, tip in ((self.errors_button, ERRORS_TIP), (self.contours_button, CONTOURS_TIP)):
+            button.setEnabled(missing is None or button.isChecked())
+            button.setToolTip(missing or tip)
+        if self._found is not None:
+            self.text.setText(OUT_OF_DATE if stale else "" if self._found.places else NO_ERRORS)
+            for table in (self.places, self.objects):
+                table.setEnabled(not stale)
+
+    def search(self) -> None:
+        """Find the errors in the background, if they are to be shown."""
+        prediction, truth = self._layers
+        if self.errors_button.isChecked() and prediction is not None and truth is not None:
+            self.text.setText(SEARCHING)
+            copies = snapshot(prediction), snapshot(truth)
+            self._search.submit(partial(_find, *copies, self._config()))
+
+    def _on_errors(self, shown: bool) -> None:
+        self._clear()
+        if shown:
+            self.search()
+        else:
+            self._search.cancel()
+            remove_errors(self._viewer)
+
+    def _on_found(self, found: Found) -> None:
+        prediction, truth = self._layers
+        if prediction not in self._viewer.layers or truth not in self._viewer.layers:
+            return
+        errors, self._found = found.errors, found
+        show_errors(self._viewer, prediction, truth, errors.values, errors.classes)
+        if errors.objects is not None:
+            linked = self._config().labels_are != "classes"
+            self.objects.show_objects(errors.objects, prediction, truth, linked=linked)
+        else:
+            self.places.show_places(found.places, errors.classes, truth)
+        self.objects.setVisible(errors.objects is not None)
+        self.places.setVisible(errors.objects is None and bool(found.places))
+        self.text.setText("" if found.places else NO_ERRORS)
+        self._on_shown()
+
+    def _on_error(self, error: BaseException) -> None:
+        self.errors_button.setChecked(False)
+        self.text.setText(error_text(error, ERRORS))
+
+    def _on_contours(self, shown: bool) -> None:
+        prediction, truth = self._layers
+        self._contours.hide()
+        if shown and prediction is not None and truth is not None:
+            self._contours.show(prediction, truth)
+        self.contours_button.setChecked(self._contours.are_shown)
+
+    def _on_contours_ended(self) -> None:
+        self.contours_button.setChecked(False)
+
+    def _clear(self) -> None:
+        self._found = None
+        self.text.setText("")
+        self.places.hide()
+        self.objects.hide()
+        self._on_shown()
+
+    def _on_shown(self) -> None:
+        """Say what the colours mean, and hide the layers that are shown in these."""
+        entries = [] if self._found is None else _legend(self._found.errors)
+        if self._contours.are_shown:
+            entries += [(TRUTH_COLOR, "contour of the truth"), (PREDICTION_COLOR, "prediction")]
+        self.legend.setText(" &nbsp;".join(_entry(*entry) for entry in entries))
+        self._hidden.keep([x for x in self._layers if x is not None] if entries else [])
+
+
+def _find(prediction: Snapshot, truth: Snapshot, config: EvaluateConfig) -> Found:
+    errors = drain(find_errors(as_pair(prediction, truth), config))
+    return Found(errors, errors.worst_places())
+
+
+def _legend(errors: ErrorMap) -> list[tuple[str, str]]:
+    """Colours and names of what there is, with the number of objects or pixels."""
+    counts = errors.pixels if errors.objects is None else errors.objects.counts
+    return [(c.color, f"{c.name} {counts[c.name]:,}") for c in errors.classes if counts[c.name]]
+
+
+def _entry(color: str, text: str) -> str:
+    """A line of the legend, which is not broken."""
+    words = escape(text).replace(" ", "&nbsp;")
+    return f"<span style='color:{color}'>■</span>&nbsp;{words}"

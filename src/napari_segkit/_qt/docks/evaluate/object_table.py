@@ -1,0 +1,114 @@
+"""Table of all objects with what became of them, linked with the objects on the canvas."""
+
+from collections.abc import Callable, Generator
+from typing import Any
+from weakref import finalize, ref
+
+import numpy as np
+from napari.components import ViewerModel
+from napari.layers import Labels
+from qtpy.compat import isalive
+
+from napari_segkit._qt.layers.layer_watcher import Listener, emitters_of
+from napari_segkit._qt.layers.move_view import show_box
+from napari_segkit._qt.widgets.frame_table import NO_ROW, FrameTable
+from napari_segkit.evaluation.error_map import OBJECT_LEGEND
+from napari_segkit.evaluation.object_errors import ObjectErrors
+
+OBJECTS_TIP = (
+    "<p>Every object, with the one it is matched to. Click a row to move the view there and select "
+    "the label; click or pick an object on the canvas to select its row. Of an object without a "
+    "match, the IoU is the highest with any object.</p>"
+)
+HEADERS = {
+    "status": "status",
+    "truth": "truth",
+    "prediction": "pred.",
+    "iou": "IoU",
+    "truth_pixels": "truth px",
+    "predicted_pixels": "pred. px",
+}
+WIDTHS = (92, 46, 46, 50, 60, 60)  # of columns
+
+
+class ObjectTable(FrameTable):
+    """Objects of truth and prediction, a row for each match and each object without one."""
+
+    def __init__(self, viewer: ViewerModel) -> None:
+        super().__init__(OBJECTS_TIP, WIDTHS)
+        self._viewer = viewer
+        self._objects: ObjectErrors | None = None
+        self._layers: dict[str, Labels] = {}  # column of its ids -> layer
+        self._picks = Listener(self, self._on_picked)
+        self._is_linked = self._is_choosing = False
+        self.chosen.connect(self._on_chosen)
+        callbacks, clicks = viewer.mouse_drag_callbacks, _clicks_for(self)
+        callbacks.append(clicks)
+        finalize(self, callbacks.remove, clicks)
+
+    def show_objects(
+        self, objects: ObjectErrors, prediction: Labels, truth: Labels, *, linked: bool
+    ) -> None:
+        """List the objects of two layers; `linked`: their ids are the values of these layers."""
+        self._objects = objects
+        self._layers = {"truth": truth, "prediction": prediction}
+        layers = self._layers.values() if linked else ()
+        self._picks.listen(e for x in layers for e in emitters_of(x, "selected_label"))
+        colors = {c.name: c.color for c in OBJECT_LEGEND}
+        self.show_frame(objects.table[[*HEADERS]].rename(columns=HEADERS), colors)
+        self._is_linked = linked
+
+    def select_object(self, column: str, number: int) -> bool:
+        """Select the row of an object of the truth or the prediction; whether there is one."""
+        ids = self.rows.frame[HEADERS[column]].to_numpy() if number else np.zeros(0)
+        rows = np.flatnonzero(ids == number)
+        self.select(int(rows[0]) if len(rows) else NO_ROW)
+        return len(rows) > 0
+
+    def select_at(self, position: Any) -> None:
+        """Select the row of the object at a position in the world, of the truth if both are."""
+        for column, layer in self._layers.items():
+            if layer not in self._viewer.layers or not self._is_linked or not self.isVisible():
+                return
+            value = layer.get_value(position, world=True)
+            number = value[1] if isinstance(value, tuple) else value  # of a pyramid: level, value
+            if number and self.select_object(column, int(number)):
+                return
+
+    def _on_chosen(self, row: int) -> None:
+        """Select the labels of a row, and move the view to them."""
+        truth = self._layers.get("truth")
+        if self._objects is None or truth not in self._viewer.layers:
+            return
+        self._is_choosing = True
+        for column, layer in self._layers.items() if self._is_linked else ():
+            number = int(self.rows.frame[HEADERS[column]].iloc[row])
+            if number:
+                layer.selected_label = number
+        self._is_choosing = False
+        show_box(self._viewer, truth, self._objects.box(row))
+
+    def _on_picked(self) -> None:
+        """Select the row of the label that was picked in the layer on top of the selection."""
+        active = self._viewer.layers.selection.active
+        for column, layer in self._layers.items():
+            if layer is active and not self._is_choosing:
+                self.select_object(column, layer.selected_label)
+
+
+def _clicks_for(table: ObjectTable) -> Callable[[ViewerModel, Any], Generator[None, None, None]]:
+    """A callback of the canvas that selects what is clicked, and keeps no table alive."""
+    known = ref(table)
+
+    def on_pressed(viewer: ViewerModel, event: Any) -> Generator[None, None, None]:
+        yield
+        moved = False
+        while event.type == "mouse_move":
+            moved = True
+            yield
+        table, active = known(), viewer.layers.selection.active
+        is_moving_view = active is None or active.mode == "pan_zoom"
+        if table is not None and isalive(table) and is_moving_view and not moved:
+            table.select_at(event.position)
+
+    return on_pressed
