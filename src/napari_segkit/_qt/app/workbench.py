@@ -35,14 +35,13 @@ class Workbench(QTabWidget):
         super().__init__(documentMode=True)
         self._was_shown = False
         self.tabBar().setStyleSheet(TABS)
-        self.setElideMode(Qt.TextElideMode.ElideRight)
         self.model = self._add("Model", ModelDock(napari_viewer))
         self.train = self._add("Train", TrainDock(napari_viewer))
         self.predict = self._add("Predict", PredictDock(napari_viewer))
         self.evaluate = self._add("Evaluate", EvaluateDock(napari_viewer))
         self.measure = self._add("Measure", MeasureDock(napari_viewer))
         self.refine = self._add("Refine", RefineDock(napari_viewer))
-        self.superpixels = self._add("Superpixels", SuperpixelDock(napari_viewer))
+        self.superpixels = self._add("Super-\npixels", SuperpixelDock(napari_viewer))
         self.setCurrentWidget(self.train)
         self.currentChanged.connect(self.updateGeometry)
         self.project = WindowProject(self.train, self.predict, self)
@@ -59,8 +58,10 @@ class Workbench(QTabWidget):
         self.refine.written.connect(self.evaluate.set_prediction)
 
     def minimumSizeHint(self) -> QSize:
-        """As wide as the dock in view: tabs are cut, and Qt adds a frame that is not there."""
-        width = self.currentWidget().minimumSizeHint().width()
+        """As wide as the tabs and the dock in view: Qt adds a frame that is not there."""
+        width = max(
+            self.currentWidget().minimumSizeHint().width(), self.tabBar().sizeHint().width()
+        )
         return QSize(width + FRAME, super().minimumSizeHint().height())
 
     def sizeHint(self) -> QSize:
@@ -100,5 +101,5 @@ class Workbench(QTabWidget):
         self.train.bar.show_status(self.predict.bar.reason or self.predict.bar.status.text())
 
     def _add(self, title: str, dock: D) -> D:
-        self.setTabToolTip(self.addTab(dock, title), title)
+        self.addTab(dock, title)
         return dock

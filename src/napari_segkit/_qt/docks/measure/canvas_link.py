@@ -9,7 +9,7 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_segkit._qt.layers.canvas_clicks import CLICK_MODES, CanvasClicks
 from napari_segkit._qt.layers.canvas_coordinates import canvas_to_data
-from napari_segkit._qt.layers.move_view import show_box
+from napari_segkit._qt.layers.move_view import show_box, show_slice
 from napari_segkit._qt.session.session import Session
 from napari_segkit.images.axes_image import full_resolution
 
@@ -30,12 +30,16 @@ class CanvasLink(QObject):
         self.clicks.clicked.connect(self._on_clicked)
 
     def show(self, row: int) -> None:
-        """Centre the canvas on the pixels of a row, and select their label unless one paints."""
+        """Move to the pixels of a row, of a class to their slice; selects the label.
+
+        Unless the layer is being painted on, whose label is the brush's.
+        """
         result = self.result
         layer = None if result is None else self.layers()[result.source(row)]
         if result is None or layer is None or (box := result.box(row)) is None:
             return
-        show_box(self._session.viewer, layer, box)
+        move = show_slice if result.config.by == "class" else show_box
+        move(self._session.viewer, layer, box)
         if layer.mode in CLICK_MODES and result.config.by != "component":
             layer.selected_label = result.value(row)
 

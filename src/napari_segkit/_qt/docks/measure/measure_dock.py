@@ -135,7 +135,9 @@ class MeasureDock(Dock):
         self._watch(result)
         table = result.measured.table
         self.table.show_frame(shown_rows(table), self._class_colors(result))
+        self.table.resizeColumnsToContents()
         self.panel.show_table(table, self._color)
+        self.bar.show_status("")
         self.state.request()
 
     def _class_colors(self, result: LayerMeasurement) -> dict[str, str]:

@@ -22,7 +22,8 @@ AXIS_TIP = (
     "often values occur. Click a point to select its row and move the canvas there.</p>"
 )
 TEXTS = {T: "over T", Z: "over Z", LAYERS: "over layers", ROWS: "histogram"}
-LETTERS = 10
+LETTERS = 7
+LONGEST = 12  # letters of the name of a layer at the axis
 
 
 class PlotPanel(QWidget):
@@ -80,7 +81,8 @@ class PlotPanel(QWidget):
             plot.show_histogram(table[column].to_numpy(float), title)
         else:
             curves = curves_of(table, axis, column, self._row or 0, self._color)
-            names = list(dict.fromkeys(table["image"])) if axis == LAYERS else []
+            layers = dict.fromkeys(table["image"]) if axis == LAYERS else ()
+            names = [name if len(name) <= LONGEST else f"{name[:LONGEST]}…" for name in layers]
             plot.show_curves(curves, title, axis, names, axis != LAYERS or "index" not in table)
         count = table["index"].nunique() if "index" in table and axis != ROWS else 0
         self.note.setText(
