@@ -711,6 +711,32 @@ learning_rates
 
         return recorded_mask(self.ready(), self._image(image, axes, None))
 
+    def validation_pixels(
+        self, image: "ImageSource", *, axes: str | None = None
+    ) -> NDArray[np.bool_] | None:
+        """Find the pixels of an image that were held out of the training, to validate the model.
+
+        Parameters
+        ----------
+        image : array-like or napari Image layer
+            An image, which is recognised by its pixels, not by its name.
+        axes : str, optional
+            As in `predict`.
+
+        Returns
+        -------
+        ndarray of bool or None
+            As `trained_pixels`.
+        """
+        from .trained_pixels import recorded_mask
+
+        return recorded_mask(self.ready(), self._image(image, axes, None), "held_out")
+
+    @property
+    def records_training(self) -> bool:
+        """Whether the model records what it was trained on; merged and earlier ones do not."""
+        return bool(self.ready().provenance.get("trained_on"))
+
     def ready(self) -> "TrainedModel":
         """Return the trained model; pretrained weights of a complete model are loaded here.
 

@@ -674,7 +674,7 @@ def test_an_evaluation_leaves_out_what_a_model_was_trained_on(data, model, tmp_p
     said = capsys.readouterr()
     assert 0 < seen <= 2 * mask.size
     assert f"{3 * mask.size - seen:,} pixels, accuracy 1.0000" in said.out
-    assert f"Left out: {seen} pixels of " in said.err
+    assert f"Left out: {seen:,} pixels of " in said.out
     assert run(*command) == 2
     assert "--unseen-by and --images go together" in capsys.readouterr().err
 

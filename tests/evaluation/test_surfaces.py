@@ -3,8 +3,10 @@
 from math import inf, isnan, nan
 
 import dask.array as da
+import nibabel
 import numpy as np
 import pytest
+import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from napari.layers import Labels
@@ -148,3 +150,23 @@ def test_the_end_of_the_image_and_unlabelled_pixels_make_no_boundary():
     assert all(isnan(value) for value in found.table()["assd"])
     with_boundary = distances(np.where(truth == 9, 0, truth), np.where(truth == 9, 0, truth))
     assert with_boundary["assd"] == {0: 0, 1: 0}
+
+
+def test_files_say_how_large_their_pixels_are(tmp_path):
+    truth = np.zeros((12, 20, 20), np.uint8)
+    truth[3:9, 5:15, 5:15] = 1
+    for name, labels in (("truth", truth), ("prediction", np.roll(truth, 1, 0))):
+        volume = nibabel.Nifti1Image(labels.T, np.diag([0.5, 0.5, 5, 1]))
+        nibabel.save(volume, tmp_path / f"{name}.nii")
+        tifffile.imwrite(
+            tmp_path / f"{name}.tif",
+            labels,
+            imagej=True,
+            resolution=(2, 2),
+            metadata={"axes": "TYX"},
+        )
+    volumes = distances(tmp_path / "prediction.nii", tmp_path / "truth.nii")
+    assert volumes["hausdorff"][1] == 5
+    movies = evaluate(tmp_path / "prediction.tif", tmp_path / "truth.tif", distances=True)
+    assert len(movies.extra[0].samples) == 12
+    assert any("pixels of 0.5 x 0.5," in note for note in movies.notes)

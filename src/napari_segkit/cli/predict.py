@@ -54,7 +54,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     add_common(parser)
     add_options(parser, TileConfig())
     add_options(parser, PredictConfig())
-    add_region(parser)
+    add_region(parser, "pixels to predict, 0 elsewhere")
     _add_results(parser)
     add_refine(parser, "as stored with the model", "Options not given keep the model's settings.")
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from napari_segkit.images.regions import Region
 
 HELP = (
-    "pixels to predict, 0 elsewhere: a range or number for each axis of the labels, such as "
+    ": a range or number for each axis of the labels, such as "
     "0:512,100:700 (with a negative start as --region=-100:,:), some axes by name, such as z=3 or "
     "t=0:5,y=0:512, or a file of a mask"
 )
@@ -21,8 +21,8 @@ WANTED = (
 ITEM = re.compile(r"(?:([tzyx])=)?(?:(-?\d+)|(-?\d+)?:(-?\d+)?)", re.IGNORECASE)
 
 
-def add_region(parser: ArgumentParser) -> None:
-    parser.add_argument("--region", metavar="RANGES|FILE", help=HELP)
+def add_region(parser: ArgumentParser, purpose: str) -> None:
+    parser.add_argument("--region", metavar="RANGES|FILE", help=purpose + HELP)
 
 
 def require_region(text: str | None) -> None:

@@ -37,8 +37,8 @@ class EvaluateConfig(Checked):
         touch ("full"), or those that share a face ("faces", as in the challenges on neurons: a
         diagonal line separates).
     spacing : tuple of float or None
-        World units between pixels, along Z Y X or Y X, for volumes, areas and distances. None:
-        the scale of the truth's layer.
+        World units between pixels, along Z Y X, or along Y X to measure boundary distances plane
+        by plane; for volumes and areas, too. None: that of the truth's layer or file.
     thresholds : tuple of float or None
         IoU thresholds, for instances only: two objects match if their IoU is at least this. None:
         0.5 to 0.95 in steps of 0.05.

@@ -11,6 +11,7 @@ from napari_segkit.arguments import given
 from napari_segkit.io.filenames import shorten
 
 from .confusion import nanmean
+from .left_out import NOTHING, LeftOut
 from .metric import Metric, Values, require_equal
 from .report_json import as_json
 from .statistics import require_confidence, spread
@@ -18,7 +19,6 @@ from .statistics import require_confidence, spread
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-SEEN = 2**31 - 1  # in a truth: a model was trained on this pixel
 M_co = TypeVar("M_co", bound=Metric, covariant=True)
 
 
@@ -46,6 +46,8 @@ class Report(ABC, Generic[M_co]):
         The reports of all images; empty of one image.
     group : str or None
         Name of the group that the image belongs to, such as a subject.
+    not_counted : LeftOut
+        How many pixels are left out because of `region` and `unseen_by`.
 
     Attributes
     ----------
@@ -68,6 +70,7 @@ class Report(ABC, Generic[M_co]):
     changes: tuple[str, ...] = ()
     parts: tuple[Self, ...] = ()
     group: str | None = None
+    not_counted: LeftOut = NOTHING
 
     kind: ClassVar[str]
     key: ClassVar[str] = "class"  # first column of the table
@@ -132,7 +135,7 @@ class Report(ABC, Generic[M_co]):
     def notes(self) -> tuple[str, ...]:
         """Remarks on the metrics, and what was changed in the label values."""
         of_metrics = (note for metric in self._metrics() for note in metric.notes)
-        return (*self.changes, *self._remarks(), *of_metrics)
+        return (*self.not_counted.notes(), *self.changes, *self._remarks(), *of_metrics)
 
     def table(self, by: Literal["image", "group"] | None = None) -> "DataFrame":
         """Build a table of the metrics.
@@ -226,6 +229,7 @@ class Report(ABC, Generic[M_co]):
             group=None,
             changes=tuple(dict.fromkeys(self.changes + other.changes)),
             parts=tuple(image for report in (self, other) for image in report.parts or (report,)),
+            not_counted=self.not_counted + other.not_counted,
         )
 
     def __repr__(self) -> str:
@@ -322,12 +326,11 @@ def _values_at(value: Values, keys: Sequence[object]) -> list[float]:
     return [values.get(key, nan) for key in keys]
 
 
-def unlabelled_text(unlabelled: int | None) -> str:
-    """Which pixels are left out of the metrics."""
+def unlabelled_text(unlabelled: int | None, left_out: LeftOut) -> str:
+    """Which pixels are left out of the metrics because of their value."""
     if unlabelled is None:
-        return "unlabelled: none (every pixel counts)"
-    if unlabelled == SEEN:
-        return "pixels that the model was trained on are not counted"
+        others = left_out.outside or left_out.images
+        return f"unlabelled: none ({'every pixel counts' if not others else 'but see below'})"
     return f"unlabelled: {unlabelled} (its pixels are not counted)"
 
 

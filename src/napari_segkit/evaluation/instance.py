@@ -281,7 +281,7 @@ class InstanceReport(Report[ObjectMatching]):
             f"{self.truth_objects} objects in the truth, {self.predicted_objects} predicted; "
             f"mean AP {self.mean_ap:.4f}; PQ {self.pq:.4f} = SQ {self.sq:.4f} x RQ {self.rq:.4f}; "
             f"{self.main.counts.partition.text()}; "
-            f"{unlabelled_text(self.unlabelled)}."
+            f"{unlabelled_text(self.unlabelled, self.not_counted)}."
         )
 
     def means(self) -> str:

@@ -166,7 +166,7 @@ class PanopticReport(Report[SegmentMatching]):
         """Describe in one sentence how many segments were compared, and the mean PQ."""
         return (
             f"{self.truth_objects} segments in the truth, {self.predicted_objects} predicted; "
-            f"mean PQ {self.mean_pq:.4f}; {unlabelled_text(self.unlabelled)}."
+            f"mean PQ {self.mean_pq:.4f}; {unlabelled_text(self.unlabelled, self.not_counted)}."
         )
 
     def means(self) -> str:

@@ -47,11 +47,10 @@ class PartitionCounts:
 
     def text(self) -> str:
         """Describe it for a person."""
-        values = self.ratios()
+        split, merge, error, *_ = self.ratios().values()
         return (
-            f"variation of information {values['vi_split']:.4f} by splits and "
-            f"{values['vi_merge']:.4f} by merges, adapted Rand error "
-            f"{values['adapted_rand_error']:.4f}, splits: {self.pieces[0]}, merges: {self.pieces[1]}"
+            f"variation of information {split:.4f} by splits and {merge:.4f} by merges, adapted "
+            f"Rand error {error:.4f}, splits: {self.pieces[0]}, merges: {self.pieces[1]}"
         )
 
 

@@ -6,20 +6,26 @@ from functools import reduce
 from itertools import count
 from math import isnan
 from operator import add
-from typing import Any, Generic
+from os import PathLike
+from typing import Any, Generic, TypeVar
 
-from napari_segkit.arguments import require_type
+from napari_segkit.arguments import as_path, given, require_type
 from napari_segkit.config import Connectivity, EvaluateConfig, LabelsAre, MetricsKind
 from napari_segkit.config._schema import change
-from napari_segkit.images.axes_image import full_resolution
 from napari_segkit.images.colour_masks import classes_by_colour
 from napari_segkit.images.geometry import apart
-from napari_segkit.images.types import LazyArray, is_layer
+from napari_segkit.images.types import ImageSource, LazyArray
+from napari_segkit.io.filenames import AnyPath
 from napari_segkit.steps import Step, drain, map_steps
 
 from .base_report import M_co
 from .base_report import Report as Report
 from .instance import InstanceReport, ObjectMatching
+from .label_files import LabelFiles, pair_label_files
+from .label_pair import LabelPair as LabelPair
+from .label_pair import as_pair as as_pair
+from .label_pair import as_pairs
+from .left_out import NO_LIMITS, CountedPixels, Limits, TrainedOn, pool_left_out
 from .metric import THRESHOLDS, ImageInfo, Index, LabelSource, Metric
 from .panoptic import PanopticReport, SegmentMatching
 from .same_place import require_same_place
@@ -50,6 +56,7 @@ class Kind(Generic[M_co]):
     distances: tuple[type[Metric], ...] = ()  # further metrics if distances are asked for
 
 
+P = TypeVar("P", LabelPair, LabelFiles)
 SAME_NOTE = "Prediction and truth are one and the same array."
 KINDS: dict[str, Kind[Any]] = {
     "semantic": Kind(SemanticReport, ClassConfusion, class_reader, distances=(BoundaryDistances,)),
@@ -58,20 +65,9 @@ KINDS: dict[str, Kind[Any]] = {
 }
 
 
-@dataclass(frozen=True)
-class LabelPair:
-    """A prediction and its truth; the name of the image, if it has one."""
-
-    prediction: LabelSource
-    truth: LabelSource
-    name: str | None = None
-    apart: str | None = None  # how they differ in place; of layers it is found out
-    group: str | None = None
-
-
 def evaluate(
-    prediction: LabelSource,
-    truth: LabelSource,
+    prediction: LabelSource | AnyPath,
+    truth: LabelSource | AnyPath | None = None,
     *,
     kind: MetricsKind = "semantic",
     unlabelled: int | None = None,
@@ -83,17 +79,21 @@ def evaluate(
     distances: bool = False,
     tolerance: float | None = None,
     groups: Sequence[str | None] | None = None,
+    region: object = None,
+    unseen_by: TrainedOn | None = None,
+    images: ImageSource | AnyPath | None = None,
 ) -> Any:
     """Compare a prediction with the truth.
 
     Parameters
     ----------
-    prediction, truth : array-like, napari Labels layer or objects, or sequences of them
+    prediction, truth : array-like, napari Labels layer, objects or path, or sequences of them
         Non-negative integers of one shape and any number of dimensions; NumPy arrays, or dask and
         zarr arrays, which are read block by block; or what `predict_objects` returns. Sequences
         are compared pair by pair and pooled: the counts are added first, and the metrics are
         computed from the sum. In masks with a last axis of red, green and blue, each colour is a
-        class, the same in all of them.
+        class, the same in all of them. Or the path of a file, of a folder or a pattern, which are
+        paired by their names, or of a CSV list with the columns images and masks.
     kind : {"semantic", "instance", "panoptic"}
         Which metrics. "semantic" compares the class of every pixel. "instance" takes 0 as
         background and matches objects with objects. "panoptic" matches the segments of each
@@ -113,8 +113,8 @@ def evaluate(
         touch ("full"), or those that share a face ("faces", as in the challenges on neurons: a
         diagonal line separates).
     spacing : sequence of float, optional
-        World units between pixels, along Z Y X or Y X, for volumes, areas and distances. None:
-        the scale of the truth's layer.
+        World units between pixels, along Z Y X, or along Y X to measure boundary distances plane
+        by plane; for volumes and areas, too. None: that of the truth's layer or file.
     thresholds : sequence of float, optional
         IoU thresholds, for instances only: two objects match if their IoU is at least this. None:
         0.5 to 0.95 in steps of 0.05.
@@ -130,6 +130,13 @@ def evaluate(
         A name for each pair of two lists, such as that of the subject or slide: for
         ``report.groups``, ``report.table(by="group")`` and the intervals of
         ``report.statistics()``. None among them: an image by itself.
+    region : slices, dict, polygons, napari Shapes layer or mask, optional
+        The pixels that count, as in `Segmenter.predict`, the same in all images. None: all.
+    unseen_by : Segmenter, optional
+        The pixels that this model was trained on, or that were held out to choose its best step,
+        do not count; the report says how many. Images of which nothing is left are not in it.
+    images : array-like, napari Image layer or path, or sequence of them, optional
+        The image of each truth, by whose pixels `unseen_by` recognises what it has seen.
 
     Returns
     -------
@@ -162,28 +169,71 @@ def evaluate(
         "distances": distances,
         "tolerance": tolerance,
     }
-    config = change(EvaluateConfig(), options)
-    return drain(evaluate_pairs(_with_groups(_pairs(prediction, truth), groups), config))
+    config, limits = change(EvaluateConfig(), options), Limits(region, unseen_by)
+    if (unseen_by is None) != (images is None):
+        raise ValueError("unseen_by and images go together: give both or neither.")
+    if isinstance(prediction, str | PathLike):
+        others = (
+            None if x is None else as_path(name, x)
+            for name, x in (("truth", truth), ("images", images))
+        )
+        files = pair_label_files(prediction, *others, by_index=by_index, kind=kind)
+        return drain(evaluate_files(_with_groups(files, groups), config, limits))
+    if truth is None or isinstance(truth, str | PathLike):
+        raise ValueError(
+            f"prediction is {given(prediction)} and truth {given(truth)}: give the labels to "
+            "compare with, arrays with arrays and paths with paths."
+        )
+    pairs = _with_groups(as_pairs(prediction, truth, images), groups)
+    return drain(evaluate_pairs(pairs, config, limits))
+
+
+def evaluate_files(
+    files: Sequence[LabelFiles], config: EvaluateConfig, limits: Limits = NO_LIMITS
+) -> Generator[Step, None, Any]:
+    """Compare files, of which one pair is held at a time, and pool them."""
+    reports = []
+    for number, each in enumerate(files, 1):
+        reports += drain(report_images([each.read(limits.unseen_by)], config, limits))
+        yield Step(number, len(files))
+    return pool_reports(reports, config)
 
 
 def evaluate_pairs(
-    pairs: Sequence[LabelPair], config: EvaluateConfig
+    pairs: Sequence[LabelPair], config: EvaluateConfig, limits: Limits = NO_LIMITS
 ) -> Generator[Step, None, Any]:
     """Compare pairs block by block, and pool them: the generator behind `evaluate`."""
+    return pool_reports((yield from report_images(pairs, config, limits)), config)
+
+
+def pool_reports(reports: Sequence[Any], config: EvaluateConfig) -> Any:
+    """Pool the reports of images; ValueError if nothing is left to compare."""
+    left_out = pool_left_out([report.not_counted for report in reports])
+    report = reduce(add, [each for each in reports if not each.not_counted.whole])
+    require_pixels(report, config)
+    return replace(report, not_counted=left_out)
+
+
+def require_pixels(report: Report[Metric], config: EvaluateConfig) -> None:
+    """ValueError if no pixel of an image was compared, unless a model has seen all of it."""
+    if isnan(report.accuracy) and not report.not_counted.whole:
+        unlabelled = f"is {config.unlabelled}, which means unlabelled"
+        where = "of the region " * bool(report.not_counted.outside)
+        raise ValueError(f"Nothing to compare: every pixel {where}of the truth {unlabelled}.")
+
+
+def report_images(
+    pairs: Sequence[LabelPair], config: EvaluateConfig, limits: Limits = NO_LIMITS
+) -> Generator[Step, None, list[Any]]:
+    """Compare pairs block by block; a report for each."""
     pairs = comparable(pairs, config)
     arrays = [align_arrays(pair.prediction, pair.truth) for pair in pairs]
     cores = [[(slab,) for slab in slabs(*each)] for each in arrays]
     steps, total, reports = count(1), sum(map(len, cores)), []
     for each in zip(pairs, arrays, cores, strict=True):
-        counting = _count_image(*each, config)
+        counting = _count_image(*each, config, limits)
         reports.append((yield from map_steps(counting, lambda _: Step(next(steps), total))))
-    report = reduce(add, reports)
-    if isnan(report.accuracy):
-        raise ValueError(
-            f"Nothing to compare: every pixel of the truth is {config.unlabelled}, which means "
-            "unlabelled."
-        )
-    return report
+    return reports
 
 
 def comparable(pairs: Sequence[LabelPair], config: EvaluateConfig) -> list[LabelPair]:
@@ -220,19 +270,23 @@ def _count_image(
     arrays: tuple[LazyArray, LazyArray],
     cores: Sequence[Index],
     config: EvaluateConfig,
+    limits: Limits,
 ) -> Generator[None, None, Any]:
     """Report on one image; yields after each slab, which is read once for all metrics."""
     kind, (prediction, truth), unlabelled = KINDS[config.kind], arrays, config.unlabelled
     read_truth = kind.read(truth, "truth", config)
     read_prediction = kind.read(prediction, "prediction", config)
+    pixels = CountedPixels(pair.truth, pair.image, limits)
+    spacing = config.spacing or pair.spacing
+    void = pixels.value_for(read_truth.unlabelled)
     image = ImageInfo(
         pair.prediction,
         pair.truth,
-        pixel_spacing(pair.truth, truth.ndim, config.spacing),
-        read_truth.unlabelled,
+        pixel_spacing(pair.truth, truth.ndim, spacing),
+        void,
         config.thresholds or THRESHOLDS,
         config.tolerance,
-        spatial_axes(pair.truth, truth.ndim, config.spacing),
+        spatial_axes(pair.truth, truth.ndim, spacing),
     )
     further = kind.extra + kind.distances * config.distances
     main, extra = kind.metric(image), tuple(metric(image) for metric in further)
@@ -240,6 +294,8 @@ def _count_image(
     for core in cores:
         outer, inner = with_halo(core, truth.shape, halo)
         predicted, true = read_prediction.read(outer), read_truth.read(outer)
+        true = pixels.mark(true, outer, void)
+        pixels.count(true[inner], core, void)
         for metric in (main, *extra):
             part, counted = with_halo(inner, true.shape, metric.halo)
             metric.update(predicted[part], true[part], counted)
@@ -250,23 +306,19 @@ def _count_image(
     place = (f"Compared pixel by pixel, although {pair.apart}",) if pair.apart else ()
     naming = naming_notes(pair.prediction, pair.truth) if config.kind == "semantic" else ()
     notes = tuple(dict.fromkeys(same + place + naming + read_truth.notes + read_prediction.notes))
-    return kind.report(main, extra, unlabelled, pair.name, notes, group=pair.group)
+    return kind.report(
+        main,
+        extra,
+        unlabelled,
+        pair.name,
+        notes,
+        group=pair.group,
+        not_counted=pixels.left_out,
+    )
 
 
-def _pairs(prediction: LabelSource, truth: LabelSource) -> list[LabelPair]:
-    predictions, truths = _as_list(prediction), _as_list(truth)
-    if predictions is None and truths is None:
-        return [as_pair(prediction, truth)]
-    if not predictions or not truths or len(predictions) != len(truths):
-        lengths = ["one array" if s is None else len(s) for s in (predictions, truths)]
-        raise ValueError(
-            f"prediction holds {lengths[0]} and truth {lengths[1]}: give one of each, or two lists "
-            "of the same length."
-        )
-    return [as_pair(*each) for each in zip(predictions, truths, strict=True)]
-
-
-def _with_groups(pairs: list[LabelPair], groups: Sequence[str | None] | None) -> list[LabelPair]:
+def _with_groups(pairs: list[P], groups: Sequence[str | None] | None) -> list[P]:
+    """Pairs, or files of pairs, with their groups."""
     if groups is None:
         return pairs
     require_type("groups", groups, list, tuple)
@@ -279,29 +331,3 @@ def _with_groups(pairs: list[LabelPair], groups: Sequence[str | None] | None) ->
 
 def _as_group(name: object) -> str | None:
     return None if name is None else str(name)
-
-
-def as_pair(prediction: LabelSource, truth: LabelSource) -> LabelPair:
-    """One prediction and its truth; ValueError if they have no pixels or are the same layer."""
-    labels = get_labels(prediction)
-    for role, source in (("prediction", labels), ("truth", get_labels(truth))):
-        full_resolution(source, role)  # refuses what has no pixels
-    if is_layer(labels) and labels is get_labels(truth):
-        raise ValueError(
-            f"{labels.name} is given as prediction and as truth: give the labels to compare with."
-        )
-    return LabelPair(prediction, truth, getattr(labels, "name", None) if is_layer(labels) else None)
-
-
-def _as_list(source: LabelSource) -> list[LabelSource] | None:
-    """The arrays, layers or objects of a list; None of an array, also as nested lists."""
-    if not isinstance(source, list | tuple):
-        return None
-    labels = all(is_layer(s) or _shape(s) or hasattr(s, "labels") for s in source)
-    return list(source) if labels else None
-
-
-def _shape(source: object) -> object:
-    """Shape of an array or of a picture of Pillow; empty of a number, None of a list."""
-    interface = getattr(source, "__array_interface__", {})
-    return getattr(source, "shape", interface.get("shape"))

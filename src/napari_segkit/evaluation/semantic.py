@@ -227,7 +227,7 @@ class SemanticReport(Report[ClassConfusion]):
         """Describe in one sentence how many pixels were compared, and the accuracy."""
         return (
             f"{self.pixels:,} pixels, accuracy {self.accuracy:.4f}; "
-            f"{unlabelled_text(self.unlabelled)}."
+            f"{unlabelled_text(self.unlabelled, self.not_counted)}."
         )
 
     def means(self) -> str:

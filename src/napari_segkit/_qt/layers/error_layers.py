@@ -37,6 +37,7 @@ def show_errors(
         is_same = (before.source, before.classes) == (record.source, record.classes)
         if is_same and layer.data.shape == values.shape:
             layer.data = values
+            layer.editable = False  # napari has set it anew
             return layer
     remove_errors(viewer)
     layer = _add(viewer, truth, f"{prediction.name} errors", values, record, legend)

@@ -1,7 +1,7 @@
 """Short function calls in the background."""
 
 from collections.abc import Callable, Generator
-from typing import ParamSpec, TypeAlias, TypeVar
+from typing import Any, ParamSpec, TypeAlias, TypeVar
 from weakref import WeakSet
 
 from qtpy.compat import isalive
@@ -72,12 +72,15 @@ class LatestCall(QObject):
         self._call = None
         self._deliver = False
 
+    def _task_of(self, call: Callable[[], Any]) -> Task:
+        return Task(call_once(call))
+
     def _start(self) -> None:
         if self._task is not None or self._call is None:
             return
         call, self._call = self._call, None
         self._deliver = True
-        self._task = Task(call_once(call))
+        self._task = self._task_of(call)
         self._task.returned.connect(self._on_returned)
         self._task.errored.connect(self._on_errored)
         self._task.finished.connect(self._on_finished)
@@ -97,6 +100,27 @@ class LatestCall(QObject):
         elif self._deliver and outcome is not None:
             signal, value = outcome
             getattr(self, signal).emit(value)
+
+
+class LatestSteps(LatestCall):
+    """As `LatestCall`, of functions that give a generator; a newer one ends that which runs."""
+
+    def submit(self, call: Callable[[], object]) -> None:
+        """Make a generator after `wait_ms`, on the thread of the window, and run it."""
+        super().submit(call)
+        self._stop()
+
+    def cancel(self) -> None:
+        """Drop the results of all so far."""
+        super().cancel()
+        self._stop()
+
+    def _stop(self) -> None:
+        if self._task is not None:
+            self._task.stop()
+
+    def _task_of(self, call: Callable[[], Any]) -> Task:
+        return Task(call())
 
 
 _calls: WeakSet[LatestCall] = WeakSet()

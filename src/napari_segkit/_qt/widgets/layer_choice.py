@@ -18,6 +18,7 @@ KINDS: dict[str, tuple[type[Layer], ...]] = {
     "labels": (Labels,),
     "shapes": (Shapes,),
     "labels or image": (Labels, Image),
+    "shapes or labels": (Shapes, Labels),
 }
 MIN_LETTERS = 11
 

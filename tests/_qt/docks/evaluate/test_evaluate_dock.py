@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from qtpy.QtGui import QGuiApplication
 
-from napari_segkit import evaluate
+from napari_segkit import Segmenter, TrainConfig, evaluate
 from napari_segkit._qt.docks.evaluate.evaluate_dock import EvaluateDock
 from napari_segkit._qt.layers.result_layers import fingerprint
 from napari_segkit.images.layer_metadata import LayerMetadata
@@ -31,6 +31,7 @@ def viewer(light_viewer):
 @pytest.fixture
 def dock(viewer):
     dock = EvaluateDock(viewer)
+    dock.live.switch.setChecked(False)  # until the button is pressed
     viewer.window.add_dock_widget(dock)
     return dock
 
@@ -165,6 +166,64 @@ def test_default_layers_are_a_prediction_and_a_truth(light_viewer, qtbot):
     assert dock.truth.current_choice == "coins scribbles"
 
 
+def following(qtbot, dock):
+    """Wait for the metrics that follow a change."""
+    qtbot.waitUntil(lambda: not dock.live.is_busy and not dock._fingerprints.is_busy)
+    return dock.result.report
+
+
+def test_the_metrics_follow_the_layers(dock, viewer, qtbot):
+    dock.live.switch.setChecked(True)
+    assert following(qtbot, dock).iou == evaluate(PREDICTION, TRUTH).iou
+    truth = viewer.layers["truth"]
+    truth.data_setitem((np.arange(32), np.arange(32)), 2)
+    assert struck_out(dock)
+    assert "Computing" in dock.summary.text()
+    assert following(qtbot, dock).iou == evaluate(PREDICTION, truth.data).iou
+    assert not struck_out(dock)
+    truth.undo()
+    qtbot.waitUntil(lambda: dock.result.report.iou == evaluate(PREDICTION, TRUTH).iou)
+    dock.metrics.semantics.set_value(1, "ask")
+    assert following(qtbot, dock).iou == evaluate(PREDICTION, TRUTH, unlabelled=1).iou
+    dock.prediction.value = viewer.add_labels(TRUTH[:9], name="small")
+    dock.truth.value = truth
+    qtbot.waitUntil(lambda: "(9, 32)" in dock.bar.status.text())
+    assert struck_out(dock)
+
+
+def test_large_layers_wait_for_the_button(dock, viewer, qtbot, monkeypatch):
+    monkeypatch.setattr("napari_segkit._qt.docks.evaluate.live_evaluation.MOST_PIXELS", 1000)
+    dock.live.switch.setChecked(True)
+    assert not dock.live.is_busy
+    press(qtbot, dock)
+    viewer.layers["truth"].data_setitem(CORNER, 2)
+    assert dock.stale == "Out of date: a layer has changed. Press Evaluate again."
+
+
+def test_a_region_limits_the_metrics(dock, viewer, qtbot):
+    dock.live.switch.setChecked(True)
+    box = np.array([[3.5, 3.5], [3.5, 20.5], [15.5, 20.5], [15.5, 3.5]])
+    shapes = viewer.add_shapes(name="part")
+    dock.pixels.region.value = shapes
+    assert dock.bar.hint.text() == "part holds no shape: draw one, or choose another Region."
+    shapes.add_rectangles(box)
+    part = np.s_[4:16, 4:21]
+    qtbot.waitUntil(lambda: dock.result is not None and dock.stale is None)
+    assert dock.result.report.iou == evaluate(PREDICTION[part], TRUTH[part]).iou
+    assert "Only a region counts" in dock.summary.text()
+    names = {"viewer": viewer}
+    *imports, line = dock.code().strip().splitlines()
+    exec("\n".join(imports), names)
+    assert eval(line, names).iou == dock.result.report.iou
+    mask = np.zeros((32, 32), int)
+    mask[part] = 1
+    dock.pixels.region.value = viewer.add_labels(mask, name="mask")
+    dock.prediction.value = viewer.layers["prediction"]
+    report = following(qtbot, dock)
+    assert report.iou == evaluate(PREDICTION[part], TRUTH[part]).iou
+    assert dock.truth.value is viewer.layers["truth"]
+
+
 @pytest.fixture
 def objects(light_viewer):
     """A dock with instance labels as truth, and a prediction with scores."""
@@ -173,6 +232,7 @@ def objects(light_viewer):
     features = {"index": range(1, 12), "class": ["cell"] * 11, "score": [0.9] * 11}
     viewer.add_labels(PREDICTED_OBJECTS.copy(), name="prediction", features=features)
     dock = EvaluateDock(viewer)
+    dock.live.switch.setChecked(False)  # until the button is pressed
     viewer.window.add_dock_widget(dock)
     return dock
 
@@ -288,9 +348,9 @@ def test_labels_of_the_training_are_truth_only_when_chosen_and_marked(dock, view
     dock.truth.value = labels
     press(qtbot, dock)
     assert dock.summary.text().startswith(
-        f"{prediction.name} against cells labels, on training data."
+        f"{prediction.name} against cells labels, includes training pixels."
     )
-    assert table_rows(dock)[-4][0] == "mean, on training data"
+    assert table_rows(dock)[-4][0] == "mean, includes training pixels"
     assert {row["data"] for row in csv.DictReader(io.StringIO(dock.csv()))} == {"training"}
 
 
@@ -301,11 +361,11 @@ def test_a_copy_of_the_training_labels_is_marked_too(dock, viewer, qtbot):
     predicted(viewer, image, "another")
     dock.truth.value = viewer.add_labels(TRUTH.copy(), name="copy")
     press(qtbot, dock)
-    assert "on training data" not in dock.summary.text()
+    assert "includes training pixels" not in dock.summary.text()
     predicted(viewer, image)
     dock.truth.value = viewer.layers["copy"]
     press(qtbot, dock)
-    assert "on training data" in dock.summary.text()
+    assert "includes training pixels" in dock.summary.text()
 
 
 def test_the_truth_is_of_the_image_of_the_prediction(dock, viewer, qtbot):
@@ -320,3 +380,35 @@ def test_the_truth_is_of_the_image_of_the_prediction(dock, viewer, qtbot):
     dock.follower.pin.click()
     viewer.layers.selection.active = first
     assert dock.prediction.value is predictions[1]
+
+
+def test_pixels_that_the_model_has_seen_are_left_out_or_marked(dock, viewer, qtbot):
+    viewer.layers.clear()
+    pixels = np.random.default_rng(0).integers(0, 9, TRUTH.shape) + 60 * TRUTH
+    scribbles = np.where(np.arange(32)[:, None] < 14, TRUTH, 0)
+    segmenter = Segmenter("pixels", device="cpu").fit(
+        pixels, scribbles, TrainConfig(validation=None)
+    )
+    dock.session.segmenter = segmenter
+    image = viewer.add_image(pixels, name="cells")
+    predicted(viewer, image, segmenter.trained.identity)
+    dock.truth.value = viewer.add_labels(TRUTH.copy(), name="cells truth")
+    dock.live.switch.setChecked(True)
+    report = following(qtbot, dock)
+    assert report.iou == evaluate(PREDICTION[14:], TRUTH[14:]).iou
+    assert "Left out: 448 pixels" in dock.summary.text()
+    *imports, line = dock.code().strip().splitlines()
+    names = {"viewer": viewer}
+    exec("\n".join(imports), names)
+    assert eval(line, names).iou == report.iou
+    dock.pixels.seen.value = False
+    assert following(qtbot, dock).iou == evaluate(PREDICTION, TRUTH).iou
+    assert "mean, includes training pixels" in [row[0] for row in table_rows(dock)]
+    dock.pixels.seen.value = True
+    dock.truth.value = viewer.add_labels(scribbles, name="cells labels")
+    dock.metrics.semantics.set_value(0, "ask")
+    qtbot.waitUntil(lambda: dock.metrics.remedies.offered == ["Count all pixels"])
+    dock.metrics.remedies.answer("Count all pixels")
+    qtbot.waitUntil(lambda: dock.stale is None)
+    assert dock.result.report.pixels == 448
+    wait_until_idle(qtbot, dock)

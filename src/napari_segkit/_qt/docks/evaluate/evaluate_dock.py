@@ -23,14 +23,24 @@ from napari_segkit._qt.widgets.layer_choice import (
 from napari_segkit._qt.widgets.place_note import PlaceNote
 from napari_segkit._qt.widgets.run_bar import RunBar
 from napari_segkit._qt.widgets.when_visible import WhenVisible, catch_up
+from napari_segkit.evaluation.left_out import ONLY_SEEN
 from napari_segkit.images.axes_image import full_resolution
 from napari_segkit.images.geometry import apart
 from napari_segkit.images.layer_metadata import LayerMetadata
 
 from .errors_panel import ErrorsPanel
-from .layer_evaluation import EvaluationResult, evaluate_layers, fingerprints
+from .layer_evaluation import (
+    MARK,
+    EvaluationRequest,
+    EvaluationResult,
+    evaluate_layers,
+    fingerprints,
+)
+from .live_evaluation import LiveEvaluation
 from .metrics_choice import MetricsChoice
 from .metrics_table import MetricsTable
+from .pixels_choice import PixelsChoice
+from .seen_pixels import training_of
 
 PREDICTION_TIP = "<p>Labels layer to evaluate.</p>"
 TRUTH_TIP = "<p>Labels layer with the ground truth.</p>"
@@ -38,6 +48,9 @@ TABLE_TIP = "<p>Copy all metrics to the clipboard as CSV, for a spreadsheet.</p>
 EVALUATE_TIP = "<p>Compute the metrics of the prediction against the truth.</p>"
 
 NO_LABELS = "No Labels layer: predict an image and open its ground truth."
+COUNT_SEEN = "Count all pixels"
+OPTIONS_CHANGED = "Out of date: the options have changed."
+LAYER_CHANGED = "Out of date: a layer has changed."
 NO_TRUTH = (
     "No truth of this image: open it, or choose a layer. Labels of the training are taken only if "
     "chosen."
@@ -60,6 +73,8 @@ class EvaluateDock(Dock):
         self.truth = LayerChoice(viewer, "labels", rank=self._rank_truth, tooltip=TRUTH_TIP)
         self.place = PlaceNote(lambda: apart(*self._chosen_layers()))
         self.metrics = MetricsChoice(self)
+        self.pixels = PixelsChoice(self.session, self, self._may_be_region)
+        self.live = LiveEvaluation(self, self._layers_to_follow, self._request)
         self.table = MetricsTable()
         self.summary = Note()
         self.table_button = QPushButton("Copy table", toolTip=TABLE_TIP)
@@ -79,12 +94,11 @@ class EvaluateDock(Dock):
     def evaluate(self) -> None:
         """Evaluate the chosen layers in the background."""
         catch_up(self)
-        prediction, truth = self.prediction.value, self.truth.value
-        if prediction is None or truth is None:
+        if self._missing():
             return
         self.metrics.show_remedies()
-        layers, training = (snapshot(prediction), snapshot(truth)), self._training_labels()
-        self.bar.run(evaluate_layers(*layers, self.metrics.value, training))
+        self.live.cancel()
+        self.bar.run(evaluate_layers(self._request()))
 
     def code(self) -> str:
         """Python code that does the same as the button."""
@@ -96,8 +110,20 @@ class EvaluateDock(Dock):
             unlabelled=options.unlabelled,
             labels_are=None if options.labels_are == "ask" else options.labels_are,
             by_index=options.by_index or None,
+            distances=options.distances or None,
         )
-        return python_snippets.with_import(f"evaluate({arguments}{keywords})")
+        return python_snippets.with_import(
+            f"evaluate({arguments}{keywords}{self.pixels.keywords()}{self._seen_keywords()})"
+        )
+
+    def _seen_keywords(self) -> str:
+        """What leaves out the pixels that the session's model was trained on."""
+        training, own = training_of(self.session, self.prediction.value), self.session.segmenter
+        is_own = own.trained is not None and own.trained.identity == training.identity
+        if not (self.pixels.seen.value and is_own and own.records_training and training.image):
+            return ""
+        image = f"viewer.layers[{training.image.name!r}]"
+        return f", unseen_by=session(viewer).segmenter, images={image}"
 
     def csv(self) -> str:
         """Metrics table as CSV with a header line."""
@@ -117,15 +143,39 @@ class EvaluateDock(Dock):
         """Message if the metrics no longer match the layers and options."""
         if self.result is None:
             return None
-        chosen = tuple(str(getattr(x, "unique_id", "")) for x in self._chosen_layers())
-        if (self.result.layers, self.result.options) != (chosen, self.metrics.value):
-            return "Out of date: the options have changed. Press Evaluate again."
-        if self._edited:
-            return "Out of date: a layer has changed. Press Evaluate again."
-        return self._problem
+        changed = OPTIONS_CHANGED if self.result.key != self._key() else None
+        changed = changed or (LAYER_CHANGED if self._edited else None)
+        if changed is None:
+            return self._problem
+        return f"{changed} {'Computing …' if self.live.is_busy else 'Press Evaluate again.'}"
+
+    def _key(self) -> tuple[object, ...]:
+        """Differs where other metrics are asked for."""
+        layers = tuple(str(getattr(x, "unique_id", "")) for x in self._chosen_layers())
+        return layers, self.metrics.value, self.pixels.key
+
+    def _request(self) -> EvaluationRequest:
+        """Copies of what is chosen, for a worker."""
+        prediction, truth = self.prediction.value, self.truth.value
+        return EvaluationRequest(
+            snapshot(prediction),
+            snapshot(truth),
+            self.metrics.value,
+            self._key(),
+            self.pixels.region_copy(),
+            training_of(self.session, prediction),
+            self.pixels.seen.value,
+        )
+
+    def _layers_to_follow(self) -> list[Layer]:
+        """The layers that the metrics follow; none if nothing can be compared."""
+        return [] if self._missing() else [x for x in self._chosen_layers() if x is not None]
 
     def _chosen_layers(self) -> tuple[Layer | None, Layer | None]:
         return self.prediction.value, self.truth.value
+
+    def _may_be_region(self, layer: Layer) -> bool:
+        return layer not in self._chosen_layers() and not is_prediction(layer)
 
     def _rank_truth(self, layer: Layer) -> int | None:
         """Rank as the default truth, lower is better; None: never."""
@@ -160,9 +210,12 @@ class EvaluateDock(Dock):
             kind=self.metrics.kind,
             unlabelled=self.metrics.semantics.unlabelled,
             labels_are=self.metrics.semantics.labels_are,
+            region=self.pixels.region,
+            trained_pixels=self.pixels.seen,
         )
         self.add_group("Metrics", _table=self.table, _readout=self.summary, _copy=self.table_button)
         self.add_group("Errors", _errors=self.errors)
+        self.footer.addWidget(self.live.switch)
         self.footer.addWidget(self.bar)
         self.footer.addWidget(self.metrics.remedies)
 
@@ -175,7 +228,11 @@ class EvaluateDock(Dock):
             watch.redrawn.connect(self._on_redrawn)
         self._fingerprints.returned.connect(self._on_fingerprints)
         self._fingerprints.errored.connect(self._on_unknown)
-        self.metrics.changed.connect(self.state.request)
+        self.metrics.changed.connect(self._on_choice)
+        self.pixels.changed.connect(self._on_choice)
+        self.live.returned.connect(self._on_result)
+        self.live.errored.connect(self._on_live_error)
+        self.live.changed.connect(self.state.request)
         self.metrics.features_changed.connect(self._on_redrawn)
         self.metrics.remedy_applied.connect(self._on_remedy)
         self.table_button.clicked.connect(self._on_copy_table)
@@ -192,12 +249,20 @@ class EvaluateDock(Dock):
             watch.watch(choice.value)
         self.metrics.restore_for(*(watch.layer for watch in self._watches))
         self.place.follow(*self._chosen_layers())
+        self.pixels.region.reset_choices()  # neither of these
         self.errors.set_layers(*self._chosen_layers())
         self._on_redrawn()
+        self._on_choice()
+
+    def _on_choice(self) -> None:
+        """Follow what is chosen, unless that is shown already."""
+        if self.result is None or self.stale:
+            self.live.update()
         self.state.request()
 
     def _on_edited(self) -> None:
         self._edited = True
+        self.live.update()
         self._on_redrawn()
         self.state.request()
 
@@ -211,7 +276,10 @@ class EvaluateDock(Dock):
 
     def _on_fingerprints(self, current: tuple[str, ...]) -> None:
         self._problem = None
+        before = self._edited
         self._edited = self.result is not None and current != self.result.fingerprints
+        if self._edited and not before:
+            self.live.update()
         self.state.request()
 
     def _on_unknown(self, error: BaseException) -> None:
@@ -221,13 +289,25 @@ class EvaluateDock(Dock):
 
     def _on_result(self, result: EvaluationResult) -> None:
         self.result = result
+        self.bar.show_status("")
         self._edited, self._problem = False, None
         self.errors.search()
         self._on_redrawn()
         self.state.request()
 
     def _on_error(self, error: BaseException) -> None:
-        self.metrics.show_remedies(error)
+        is_seen = ONLY_SEEN in getattr(error, "remedies", ())
+        self.metrics.show_remedies(error, {COUNT_SEEN: self._count_seen} if is_seen else {})
+
+    def _count_seen(self) -> None:
+        self.pixels.seen.value = False
+        self._on_remedy()
+
+    def _on_live_error(self, error: BaseException) -> None:
+        """Say what keeps the metrics from following, where the button says it."""
+        self._on_error(error)
+        self.bar.show_status(error_text(error, "Evaluate"))
+        self.state.request()
 
     def _on_remedy(self) -> None:
         if self.bar.reason is None and not self.bar.is_running:
@@ -244,7 +324,7 @@ class EvaluateDock(Dock):
             return NO_TRUTH if layers[0] else NO_LABELS
         if layers[0] is layers[1]:
             return "Prediction and truth are the same layer: choose two different layers."
-        return None
+        return self.pixels.problem
 
     def _update_state(self) -> None:
         stale = self.stale
@@ -256,7 +336,7 @@ class EvaluateDock(Dock):
                 self.result.report,
                 kind=self.result.options.kind,
                 stale=stale is not None,
-                mark=", on training data" * self.result.on_training_data,
+                mark=MARK * self.result.on_training_data,
             )
             self.summary.setText("\n".join(filter(None, [stale, self.result.text])))
 

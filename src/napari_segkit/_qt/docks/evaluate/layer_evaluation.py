@@ -1,17 +1,36 @@
 """Evaluation of two Labels layers, which tells later whether they have changed."""
 
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from napari.layers import Labels
 
 from napari_segkit._qt.layers.result_layers import fingerprint
-from napari_segkit._qt.layers.snapshots import Snapshot
+from napari_segkit._qt.layers.snapshots import ShapesSnapshot, Snapshot
 from napari_segkit.config import EvaluateConfig
+from napari_segkit.evaluation.left_out import Limits
 from napari_segkit.evaluation.metric import Metric
 from napari_segkit.evaluation.report import LabelPair, Report
+from napari_segkit.images.axes_image import full_resolution
 from napari_segkit.jobs.evaluate import evaluate_job
 from napari_segkit.steps import Job, Step
+
+from .seen_pixels import Training
+
+MARK = ", includes training pixels"
+
+
+@dataclass(frozen=True)
+class EvaluationRequest:
+    """Copies of what is compared, and how; `key` differs where other metrics are asked for."""
+
+    prediction: Snapshot
+    truth: Snapshot
+    config: EvaluateConfig
+    key: tuple[object, ...] = ()
+    region: Snapshot | ShapesSnapshot | None = None
+    training: Training = field(default_factory=Training)
+    without_seen: bool = True  # pixels that the model was trained on are left out
 
 
 @dataclass(frozen=True)
@@ -19,35 +38,38 @@ class EvaluationResult:
     """Metrics, and the inputs that they were computed from."""
 
     report: Report[Metric]
-    layers: tuple[str, ...]  # `unique_id` of prediction and truth
+    key: tuple[object, ...]
     options: EvaluateConfig
     fingerprints: tuple[str, ...]  # of the pixels and class tables of both layers
     text: str
     on_training_data: bool
 
 
-def evaluate_layers(
-    prediction: Snapshot, truth: Snapshot, options: EvaluateConfig, training: frozenset[str]
-) -> Job[EvaluationResult]:
-    """Evaluate two layers, and hash them; `training` are the labels of the training."""
-    job = evaluate_job([LabelPair(prediction, truth, prediction.name)], options)
+def evaluate_layers(request: EvaluationRequest) -> Job[EvaluationResult]:
+    """Evaluate two layers, and hash them."""
+    prediction, truth = request.prediction, request.truth
+    return Job(f"Evaluate {prediction.name}", _steps(request, prediction, truth))
 
-    def steps() -> Generator[Step, object, EvaluationResult]:
-        report = yield from job.steps
-        hashes = fingerprints(prediction, truth, options.kind)
-        on_training_data = not training.isdisjoint({truth.unique_id, hashes[1]})
-        mark = ", on training data" * on_training_data
-        title = f"{prediction.name} against {truth.name}{mark}."
-        return EvaluationResult(
-            report,
-            (prediction.unique_id, truth.unique_id),
-            options,
-            hashes,
-            "\n".join([title, report.summary(), *report.notes]),
-            on_training_data,
-        )
 
-    return Job(job.title, steps())
+def _steps(
+    request: EvaluationRequest, prediction: Snapshot, truth: Snapshot
+) -> Generator[Step, object, EvaluationResult]:
+    training, shape = request.training, tuple(full_resolution(truth).shape)
+    trained = training.trained_pixels(shape)
+    is_told = trained is not None
+    unseen_by = training.model if is_told and request.without_seen else None
+    image = training.axes_image(shape) if unseen_by else None
+    pair = LabelPair(prediction, truth, prediction.name, image=image)
+    limits = Limits(request.region, unseen_by)
+    report = yield from evaluate_job([pair], request.config, limits).steps
+    hashes = fingerprints(prediction, truth, request.config.kind)
+    if trained is not None:
+        includes = unseen_by is None and bool(trained.any())
+    else:
+        includes = not training.labels.isdisjoint({truth.unique_id, hashes[1]})
+    title = f"{prediction.name} against {truth.name}{MARK * includes}."
+    text = "\n".join([title, report.summary(), *report.notes])
+    return EvaluationResult(report, request.key, request.config, hashes, text, includes)
 
 
 def fingerprints(

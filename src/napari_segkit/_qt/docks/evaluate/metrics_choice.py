@@ -1,8 +1,9 @@
 """Choice of metrics and label semantics, with buttons to correct a wrong choice."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
+from magicgui.widgets import CheckBox
 from napari.layers import Layer
 from qtpy.QtCore import QObject, Signal
 
@@ -42,6 +43,11 @@ REMEDIES = {
     },
     "panoptic": {BY_INDEX: "Compare pixel by pixel"},
 }
+DISTANCES_TIP = (
+    "<p>Boundary F1, Hausdorff distances (95 %), mean surface distance and surface Dice of each "
+    "class, in world units. They take longer.</p>"
+)
+NO_OTHERS: Mapping[str, Callable[[], object]] = {}
 KIND_TIP = "<p>What to compare. Set from the layers until you choose.</p>"
 
 
@@ -97,17 +103,21 @@ class MetricsChoice(QObject):
         self.kind = MetricsKindChoice()
         self.semantics = LabelSemantics(self, unlabelled=None)
         self.by_index = False  # although the layers do not lie on each other
+        self.distances = CheckBox(text="Boundary distances", tooltip=DISTANCES_TIP)
         self.remedies = Answers()
+        self.distances.changed.connect(self._on_choice)
         self.kind.changed.connect(self._on_choice)
         self.semantics.changed.connect(self._on_choice)
 
     @property
     def value(self) -> EvaluateConfig:
         kind, semantics = self.kind.value, self.semantics.value
-        if kind == "panoptic":  # label values are always segment ids
-            return EvaluateConfig(kind, semantics["unlabelled"], by_index=self.by_index)
         return EvaluateConfig(
-            kind, semantics["unlabelled"], semantics["labels_are"], by_index=self.by_index
+            kind,
+            semantics["unlabelled"],
+            "ask" if kind == "panoptic" else semantics["labels_are"],  # always segment ids
+            by_index=self.by_index,
+            distances=kind == "semantic" and self.distances.value,
         )
 
     def restore_for(self, *layers: Layer | None) -> None:
@@ -118,11 +128,15 @@ class MetricsChoice(QObject):
         self.semantics.restore_for(*layers)
         self._on_choice()
 
-    def show_remedies(self, error: BaseException | None = None) -> None:
-        """Show buttons that correct an error; hide them without one."""
+    def show_remedies(
+        self,
+        error: BaseException | None = None,
+        others: Mapping[str, Callable[[], object]] = NO_OTHERS,
+    ) -> None:
+        """Show buttons that correct an error, and `others`; hide them without one."""
         texts = REMEDIES.get(self.kind.value, {})
         proposed = [r for r in getattr(error, "remedies", ()) if r in texts]
-        self.remedies.offer({texts[r]: partial(self._apply, r) for r in proposed})
+        self.remedies.offer({texts[r]: partial(self._apply, r) for r in proposed} | {**others})
 
     def _on_features(self) -> None:
         self.kind.update_suggestion()
@@ -131,6 +145,7 @@ class MetricsChoice(QObject):
     def _on_choice(self) -> None:
         self.show_remedies()
         self.semantics.show_texts(objects=self.kind.value == "instance")
+        self.distances.enabled = self.kind.value == "semantic"
         self.semantics.labels_are.enabled = self.kind.value != "panoptic"
         self.changed.emit()
 
