@@ -4,10 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import tifffile
+from PIL import Image
 
-from napari_segkit import cli, evaluate
+from napari_segkit import cli, error_map, evaluate
 from napari_segkit.evaluation.report import KINDS
 from napari_segkit.io.coco.panoptic_files import write_panoptic
+from napari_segkit.io.files import read_image, write_labels
+from napari_segkit.io.label_classes import read_classes
+from napari_segkit.io.writers import FileMetadata
 
 
 def run(*arguments):
@@ -117,3 +121,28 @@ def test_mistakes_are_reported_in_one_line(kind, name, said, folders, capsys):
     last = capsys.readouterr().err.strip().splitlines()[-1]
     assert said in last
     assert last.endswith(".")
+
+
+def test_maps_of_what_is_wrong_are_written_with_their_legend(folders, capsys):
+    inputs = folders / "predicted", folders / "truth"
+    maps = folders / "maps"
+    assert run("evaluate", *inputs, "--kind", "instance", "--errors", maps) == 0
+    assert sorted(file.name for file in maps.iterdir()) == ["0.png", "1.png"]
+    expected = error_map(*scene(1), kind="instance")
+    assert (np.asarray(Image.open(maps / "1.png")) == expected.values).all()
+    assert read_classes(maps / "1.png") == expected.classes
+    assert Image.open(maps / "1.png").getpalette()[3:6] == [0x00, 0x9E, 0x73]
+    assert run("evaluate", *inputs, "--kind", "instance", "--errors", maps) == 2
+    assert "exists already" in capsys.readouterr().err
+    assert run("evaluate", *inputs, "--errors", inputs[0], "--overwrite") == 2
+
+
+def test_the_map_of_a_stack_lies_where_the_prediction_does(tmp_path):
+    stack = np.stack([scene(0)[1], scene(1)[1]])
+    for name, labels in (("predicted", stack), ("truth", np.roll(stack, 1, 2))):
+        metadata = FileMetadata("ZYX", (2.0, 0.5, 0.5), unit="um")
+        write_labels(tmp_path / f"{name}.tif", labels, metadata)
+    files = tmp_path / "predicted.tif", tmp_path / "truth.tif"
+    assert run("evaluate", *files, "--kind", "instance", "--errors", tmp_path / "new" / "maps") == 0
+    written = read_image(tmp_path / "new" / "maps" / "predicted.tif")
+    assert (written.axes, written.spacing) == ("ZYX", (2.0, 0.5, 0.5))

@@ -130,3 +130,16 @@ def test_worst_places_are_the_largest_errors_without_rims():
     rim[20:28, 22:] = 0
     assert worst_places(rim, [2, 3]) == [ErrorPlace(np.s_[20:28, 20:22], 3, 16)]
     assert worst_places(np.zeros((3, 3, 3), np.uint8), [2]) == []
+
+
+def test_pixels_that_do_not_count_are_no_error():
+    whole = error_map(PREDICTED > 0, TRUTH > 0).values
+    part = error_map(PREDICTED > 0, TRUTH > 0, region=np.s_[:20, 5:]).values
+    inside = np.zeros_like(whole)
+    inside[:20, 5:] = whole[:20, 5:]
+    assert (part == inside).all()
+
+
+def test_several_images_are_refused():
+    with pytest.raises(ValueError, match="The lists hold 2 images"):
+        error_map([TRUTH, TRUTH], [TRUTH, PREDICTED])

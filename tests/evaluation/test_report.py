@@ -327,3 +327,12 @@ def test_labels_compared_with_themselves_are_refused_or_noted():
         evaluate(layer, layer)
     assert "one and the same array" in str(evaluate(TRUTH, TRUTH))
     assert "one and the same array" not in str(evaluate(TRUTH, TRUTH.copy()))
+
+
+def test_the_worst_images_come_first():
+    truth = np.array([[0, 1], [1, 1]])
+    predictions = [truth, 1 - truth, np.array([[0, 1], [1, 0]])]
+    report = evaluate(predictions, [truth] * 3)
+    assert list(report.worst_images()) == [1, 2, 0]
+    assert report.worst_images(1) == {1: 0.0}
+    assert report.worst_images()[2] == pytest.approx((1 / 2 + 2 / 3) / 2)

@@ -163,7 +163,7 @@ def test_files_say_how_large_their_pixels_are(tmp_path):
             labels,
             imagej=True,
             resolution=(2, 2),
-            metadata={"axes": "TYX"},
+            metadata={"axes": "TYX", "unit": "um"},
         )
     volumes = distances(tmp_path / "prediction.nii", tmp_path / "truth.nii")
     assert volumes["hausdorff"][1] == 5

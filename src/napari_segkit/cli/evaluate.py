@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from napari_segkit.config import EvaluateConfig
 from napari_segkit.steps import Step, drain
 
+from .error_files import ErrorFiles
 from .file_options import (
     LIST,
     add_overwrite,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from napari_segkit.images.regions import Region
 
 LESS_MEMORY = "compare fewer or smaller images at a time"
+SHOWN_WORST = 5  # images
 KINDS = {"semantic": "pixels", "instance": "objects", "panoptic": "segments"}
 
 
@@ -43,6 +45,9 @@ def add_arguments(parser: ArgumentParser) -> None:
                         help="file, folder or pattern; not with a CSV list")  # fmt: skip
     add_show_pairs(parser)
     parser.add_argument("--csv", metavar="FILE", help="write the metrics of every image here")
+    parser.add_argument("--errors", metavar="FOLDER",
+                        help="write maps of what is wrong into this folder, with a "
+                             "legend")  # fmt: skip
     add_overwrite(parser)
     add_options(parser, EvaluateConfig())
     add_region(parser, "pixels that count")
@@ -66,15 +71,19 @@ def run(args: Namespace) -> int:
     say_pairs(pairs, truth or args.prediction)
     with on_signals(interrupt), print_warnings():
         files = label_files(pairs, truth, args.images, kind=config.kind, by_index=config.by_index)
-        _check_csv(args, files)
+        maps = ErrorFiles(Path(args.errors), overwrite=args.overwrite) if args.errors else None
+        _check_outputs(args, files, maps)
         limits = Limits(unseen_by=unseen(args))
-        comparisons = [_compare(each, config, limits, args.region) for each in files]
+        comparisons = [_compare(each, config, limits, args.region, maps) for each in files]
         text = "files" if len(files) > 1 else f"{files[0].name}  blocks"
         found = drain(show_progress(in_turn(comparisons), lambda _: text, parts=0))
     report = pool_reports(found, config)
     if report.parts:
         for name, image in report.images.items():
             print(f"{name}: {image.means()}")
+        if len(report.parts) > SHOWN_WORST:
+            worst = report.worst_images(SHOWN_WORST).items()
+            print("Worst images: " + ", ".join(f"{name} ({mean:.4f})" for name, mean in worst))
         print(f"\nPooled {KINDS[args.kind]} of {len(report.images)} images:")
     print(report)
     if args.csv:
@@ -83,18 +92,25 @@ def run(args: Namespace) -> int:
     return 0
 
 
-def _check_csv(args: Namespace, files: Sequence["LabelFiles"]) -> None:
-    """Check before the work that the metrics can be written."""
+def _check_outputs(args: Namespace, files: Sequence["LabelFiles"], maps: ErrorFiles | None) -> None:
+    """Check before the work that metrics and error maps can be written."""
     inputs = [Path(path) for path in (args.prediction, args.unseen_by, args.images) if path]
     inputs += [path for each in files for path in each.paths]
     if args.csv:
         check_table(Path(args.csv), inputs, overwrite=args.overwrite)
+    if maps is not None:
+        maps.check([each.prediction for each in files], inputs)
 
 
 def _compare(
-    files: "LabelFiles", config: EvaluateConfig, limits: "Limits", region: str | None
+    files: "LabelFiles",
+    config: EvaluateConfig,
+    limits: "Limits",
+    region: str | None,
+    maps: ErrorFiles | None,
 ) -> Generator[Step, None, "Report[Metric]"]:
-    """Report on one pair of files; errors name one of them."""
+    """Report on one pair of files, and map what is wrong; errors name one of them."""
+    from napari_segkit.evaluation.error_map import find_errors
     from napari_segkit.evaluation.report import report_images, require_pixels
 
     try:
@@ -103,6 +119,9 @@ def _compare(
             limits = replace(limits, region=_region(region, pair, files))
             (report,) = yield from report_images([pair], config, limits)
             require_pixels(report, config)
+            if maps is not None:
+                errors = yield from find_errors(pair, config, limits)
+                maps.write(files.prediction, errors)
             return report
     except USER_ERRORS as error:
         line = error_line(error, LESS_MEMORY)

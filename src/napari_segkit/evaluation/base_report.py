@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, count
-from math import nan
+from math import isnan, nan
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Self, TypeVar
 
 from napari_segkit.arguments import given
@@ -95,6 +95,29 @@ class Report(ABC, Generic[M_co]):
             pooled = groups[group] + image if group in groups else image
             groups[group] = replace(pooled, group=image.group)
         return groups
+
+    def worst_images(self, most: int = 5) -> dict[str | int, float]:
+        """Find the images that are predicted worst.
+
+        Parameters
+        ----------
+        most : int
+            How many images.
+
+        Returns
+        -------
+        dict of str or int to float
+            Name (the number, if it has none) of each image to the mean of its first metric, which
+            is IoU over classes, F1 over thresholds or PQ over classes; the lowest first. An image
+            where it is undefined is left out.
+        """
+        first = {name: next(iter(image.metrics.values())) for name, image in self.images.items()}
+        means = {
+            name: nanmean(value.values() if isinstance(value, Mapping) else [value])
+            for name, value in first.items()
+        }
+        defined = [name for name, mean in means.items() if not isnan(mean)]
+        return {name: means[name] for name in sorted(defined, key=means.__getitem__)[:most]}
 
     @property
     def metrics(self) -> dict[str, Values]:

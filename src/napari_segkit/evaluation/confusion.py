@@ -6,12 +6,10 @@ from math import isnan, nan
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from napari_segkit.images.labels import to_indices
-from napari_segkit.images.types import AnyArray
+from .value_pairs import ValuePairs, count_pairs
 
 Counts = NDArray[np.int64]
 Floats = NDArray[np.float64]
-LOOKUP_LIMIT = 2**16
 
 
 def confusion_matrix(prediction: ArrayLike, truth: ArrayLike, values: Sequence[int]) -> Counts:
@@ -26,11 +24,18 @@ def confusion_matrix(prediction: ArrayLike, truth: ArrayLike, values: Sequence[i
             f"The prediction has shape {predicted.shape} and the truth {true.shape}: give arrays "
             "of one shape."
         )
+    return matrix_of(count_pairs(predicted, true), values)
+
+
+def matrix_of(pairs: ValuePairs, values: Sequence[int]) -> Counts:
+    """The confusion matrix of some class values."""
     classes = np.unique(np.asarray(values, np.int64))
-    rows, columns = len(classes), len(classes) + 1
-    cells = _class_indices(true, classes) * columns + _class_indices(predicted, classes)
-    counts = np.bincount(cells.ravel(), minlength=columns * columns)
-    return counts.reshape(columns, columns)[:rows].astype(np.int64, copy=False)
+    counted, known = np.isin(pairs.truth, classes), np.isin(pairs.prediction, classes)
+    rows = np.searchsorted(classes, pairs.truth[counted])
+    columns = np.where(known, np.searchsorted(classes, pairs.prediction), len(classes))
+    counts = np.zeros((len(classes), len(classes) + 1), np.int64)
+    np.add.at(counts, (rows[:, None], columns), pairs.counts[counted])
+    return counts
 
 
 def expand_classes(counts: Counts, values: Sequence[int], classes: Sequence[int]) -> Counts:
@@ -127,15 +132,3 @@ def ratio(dividend: ArrayLike, divisor: ArrayLike) -> Floats:
     """Divide counts; nan where the divisor is 0."""
     undefined = np.full(np.shape(divisor), np.nan)
     return np.divide(dividend, divisor, out=undefined, where=np.asarray(divisor) > 0)
-
-
-def _class_indices(labels: AnyArray, classes: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Index of each label among the classes; the number of classes where it is none."""
-    if not labels.size or not len(classes):
-        return np.zeros(labels.shape, np.int64)
-    if labels.max() >= LOOKUP_LIMIT or classes[-1] >= LOOKUP_LIMIT:
-        indices = to_indices(labels, classes.tolist())
-        return np.where(indices < 0, len(classes), indices)
-    table = np.full(LOOKUP_LIMIT, len(classes))
-    table[classes] = np.arange(len(classes))
-    return table[labels]

@@ -15,10 +15,12 @@ from napari_segkit.images.types import Labels
 from napari_segkit.steps import Step, drain
 
 from .contingency import VOID, contingency_table
+from .label_pair import LabelPair, as_pairs
+from .left_out import NO_LIMITS, CountedPixels, Limits, TrainedOn
 from .metric import THRESHOLDS, LabelSource
 from .object_errors import INVENTED, MATCHED, MERGED, MISSED, SPLIT, ObjectErrors
 from .panoptic_counts import SegmentTable, read_segments
-from .report import KINDS, LabelPair, as_pair, comparable
+from .report import KINDS, comparable
 from .slab_reader import align_arrays, get_labels, slabs
 from .worst_places import ErrorPlace, worst_places
 
@@ -83,6 +85,9 @@ def error_map(
     labels_are: LabelsAre = "ask",
     threshold: float = 0.5,
     by_index: bool = False,
+    region: object = None,
+    unseen_by: TrainedOn | None = None,
+    images: object = None,
 ) -> ErrorMap:
     """Show where a prediction differs from the truth.
 
@@ -94,8 +99,8 @@ def error_map(
         "semantic" compares the classes of pixels: the background is the class called so, or 0
         unless that is unlabelled. "instance" tells what became of each object. "panoptic" compares
         the classes of the segments, pixel by pixel.
-    unlabelled, labels_are, by_index
-        As in `evaluate`.
+    unlabelled, labels_are, by_index, region, unseen_by, images
+        As in `evaluate`; what does not count there is 0 in the map.
     threshold : float
         Objects match if their IoU is at least this; for kind="instance".
 
@@ -124,21 +129,25 @@ def error_map(
         "thresholds": (threshold,) if kind == "instance" else None,
     }
     config = change(EvaluateConfig(), options)
-    return drain(find_errors(as_pair(prediction, truth), config))
+    pairs = as_pairs(prediction, truth, images)
+    if len(pairs) > 1:
+        raise ValueError(f"The lists hold {len(pairs)} images: give one prediction and its truth.")
+    return drain(find_errors(pairs[0], config, Limits(region, unseen_by)))
 
 
-def find_errors(pair: LabelPair, config: EvaluateConfig) -> Generator[Step, None, ErrorMap]:
+def find_errors(
+    pair: LabelPair, config: EvaluateConfig, limits: Limits = NO_LIMITS
+) -> Generator[Step, None, ErrorMap]:
     """Map the errors block by block: the generator behind `error_map`."""
     (pair,) = comparable([pair], config)
-    blocks = _Blocks(pair, config)
+    blocks = _Blocks(pair, config, limits)
     if config.kind == "instance":
         return (yield from _object_errors(blocks, config.thresholds))
     if config.kind == "panoptic":
         tables = read_segments(pair.prediction, "prediction"), read_segments(pair.truth, "truth")
         paint = partial(paint_segments, *tables)
     else:
-        unlabelled = blocks.unlabelled
-        paint = partial(paint_classes, background_of(pair, unlabelled), unlabelled)
+        paint = partial(paint_classes, background_of(pair, config.unlabelled), blocks.void)
     values = np.zeros(blocks.shape, np.uint8)
     for done, (core, prediction, truth) in enumerate(blocks, 1):
         values[core] = paint(prediction, truth)
@@ -164,23 +173,28 @@ def _object_errors(
 
 
 class _Blocks:
-    """The blocks of a pair along the first axis, each with its prediction and its truth."""
+    """The blocks of a pair along the first axis, each with its prediction and its truth.
 
-    def __init__(self, pair: LabelPair, config: EvaluateConfig) -> None:
+    What does not count is `void` in the truth.
+    """
+
+    def __init__(self, pair: LabelPair, config: EvaluateConfig, limits: Limits) -> None:
         prediction, truth = align_arrays(pair.prediction, pair.truth)
         read = KINDS[config.kind].read
         self.shape = tuple(truth.shape)
         self._slabs = slabs(prediction, truth)
         self._truth = read(truth, "truth", config)
         self._prediction = read(prediction, "prediction", config)
-        self.unlabelled = self._truth.unlabelled
+        self._pixels = CountedPixels(pair.truth, pair.image, limits)
+        self.void = self._pixels.value_for(self._truth.unlabelled)
 
     def __len__(self) -> int:
         return len(self._slabs)
 
     def __iter__(self) -> Iterator[tuple[slice, Labels, Labels]]:
         for slab in self._slabs:
-            yield slab, self._prediction.read((slab,)), self._truth.read((slab,))
+            truth = self._pixels.mark(self._truth.read((slab,)), (slab,), self.void)
+            yield slab, self._prediction.read((slab,)), truth
 
 
 def background_of(pair: LabelPair, unlabelled: int | None) -> int | None:

@@ -21,8 +21,8 @@ from .base_report import Report, one_sided, unlabelled_text
 from .confusion import nanmean
 from .metric import ImageInfo, Index, LabelSource, Metric, Values
 from .slab_reader import get_labels
+from .value_pairs import count_pairs
 
-MOST_CLASSES = 4096
 VOLUMES = ("truth_volume", "predicted_volume")
 OTHER_VALUES = (
     "Classes are compared by their values, and none but 0 agrees anywhere: check that the same "
@@ -55,14 +55,9 @@ class ClassConfusion(Metric):
         self.names = _names(image.prediction) | _names(image.truth)
 
     def update(self, prediction: Labels, truth: Labels, core: Index) -> None:
-        present = np.union1d(np.unique(truth[core]), np.unique(prediction[core]))
-        values = tuple(int(v) for v in present if v != self._unlabelled)
-        if len(values) > MOST_CLASSES:
-            raise ValueError(
-                f"The truth and the prediction hold {len(values)} values, too many for classes: "
-                "choose labels_are='objects' to merge all of them into one class."
-            )
-        self.include(values, confusion.confusion_matrix(prediction[core], truth[core], values))
+        pairs = count_pairs(prediction[core], truth[core])
+        values = [v for v in pairs.present.tolist() if v != self._unlabelled]
+        self.include(values, confusion.matrix_of(pairs, values))
 
     def include(self, classes: Sequence[int], counts: confusion.Counts) -> None:
         """Add a confusion matrix of any classes, rising."""

@@ -3,6 +3,7 @@
 import numpy as np
 
 from .types import AnyArray
+from .value_counts import chunks, count_small_values
 
 RINGING = 8  # resampling and JPEG change even flat parts of a mask by up to this much
 NEAR_EDGE = 9  # pixels of a window in which resampling blends both values
@@ -25,7 +26,9 @@ def has_grey_edges(values: AnyArray, unlabelled: int | None) -> bool:
     """Whether nearly all values between 0 and 255 are on an edge between the two."""
     if unlabelled == 255 or not values.size or not 255 - RINGING <= values.max() <= 255:
         return False
-    counts = np.bincount(values.ravel().astype(np.intp, copy=False), minlength=256)
+    if not any(((part > 0) & (part < 255)).any() for (part,) in chunks(values)):
+        return False
+    counts = count_small_values(values, 256)
     black, white = counts[: RINGING + 1].argmax(), 255 - RINGING + counts[255 - RINGING :].argmax()
     blended = counts.copy()
     blended[[black, white]] = 0

@@ -10,9 +10,10 @@ from napari_segkit.config.pictures import Style
 
 from .axes_image import as_image, full_resolution
 from .classes import classes_of
-from .labels import count_values, read_label_arrays
+from .labels import read_label_arrays
 from .pictures import Overlay, Picture, draw_plane
 from .types import ImageSource, is_layer
+from .value_counts import count_values
 
 
 def draw_labels(

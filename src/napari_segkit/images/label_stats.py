@@ -17,7 +17,6 @@ from .colour_masks import replace_own_colours
 from .labels import (
     MIN_INSTANCES,
     LabelsError,
-    count_values,
     instance_ids_error,
     labels_name,
     looks_like_instance_ids,
@@ -27,6 +26,7 @@ from .labels import (
     require_no_negatives,
 )
 from .types import AnyArray, ImageSource
+from .value_counts import count_values
 
 FEW_PIXELS = 50
 MAX_CLASSES = 1000

@@ -13,12 +13,14 @@ from .binary_masks import has_grey_edges, threshold_mask
 from .orientation import orientation_of, reorient
 from .repeated_ids import ids_start_anew, planes_of
 from .types import AnyArray, ImageSource, Labels, is_layer
+from .value_counts import count_values
 from .whole_numbers import first_fractions, integers_if_whole
 
 IGNORE = -1  # class index of unlabelled pixels
 MIN_INSTANCES = 6  # from this many values on, labels may be instance ids
 LARGEST_ID = 2**63 - 1
 COMPONENTS_PER_ID = 1.25
+WINDOWS = (512, 1024)  # edges of parts that may show, in less time, that values are no ids
 FEW_CLASSES = 8  # that are compared one by one
 
 
@@ -161,8 +163,11 @@ def looks_like_instance_ids(values: AnyArray, unlabelled: int | None) -> bool:
 
     In a stack whose ids start anew in each slice, of one in each slice.
     """
+    highest = int(values.max(initial=0))
+    if highest < MIN_INSTANCES or _has_more_components(values, unlabelled, highest, WINDOWS[0]):
+        return False
     ids = [v for v in _labelled_values(values, unlabelled) if v != 0]
-    if len(ids) < MIN_INSTANCES:
+    if len(ids) < MIN_INSTANCES or _has_more_components(values, unlabelled, len(ids), WINDOWS[1]):
         return False
     objects = np.where(np.isin(values, ids), values, 0)
     if _component_count(objects) <= COMPONENTS_PER_ID * len(ids):
@@ -198,15 +203,6 @@ def neighbours(values: AnyArray) -> Iterator[tuple[AnyArray, AnyArray]]:
         yield along[:-1], along[1:]
 
 
-def count_values(values: AnyArray) -> tuple[AnyArray, AnyArray]:
-    """Distinct values and their pixel counts; fast if the values are small."""
-    if values.size and values.max() < 2**16:
-        counts = np.bincount(values.ravel().astype(np.intp, copy=False))
-        present = np.flatnonzero(counts)
-        return present, counts[present]
-    return np.unique(values, return_counts=True)
-
-
 def rank_values(values: AnyArray, present: AnyArray) -> NDArray[np.intp]:
     """Index of each value among its distinct values, given in rising order."""
     if present[-1] >= max(2**16, values.size):
@@ -227,6 +223,21 @@ def as_unsigned(values: AnyArray) -> AnyArray:
     if values.dtype in (np.uint8, np.uint16, np.uint32):
         return values
     return values.astype(np.min_scalar_type(int(values.max(initial=0))))
+
+
+def _has_more_components(values: AnyArray, unlabelled: int | None, ids: int, edge: int) -> bool:
+    """Whether a part of a large plane holds more components than so many ids have."""
+    if values.ndim != 2 or min(values.shape) < 2 * edge:
+        return False
+    part = values[tuple(slice(length // 2, length // 2 + edge) for length in values.shape)]
+    return _uncut_components(part, unlabelled) > COMPONENTS_PER_ID * ids
+
+
+def _uncut_components(part: AnyArray, unlabelled: int | None) -> int:
+    """Components that do not touch the edge of a part of a plane."""
+    components = connected_components(np.where(part == unlabelled, 0, part))
+    cut = np.union1d(components[[0, -1]], components[:, [0, -1]])
+    return int(components.max() - np.count_nonzero(cut))
 
 
 def _component_count(values: AnyArray) -> int:
@@ -253,7 +264,7 @@ def instance_ids_error(count: int, unlabelled: int | None) -> LabelsError:
 
 def require_no_negatives(values: AnyArray) -> None:
     """Refuse labels below 0."""
-    if values.size and values.min() < 0:
+    if values.dtype.kind != "u" and values.size and values.min() < 0:
         raise LabelsError(
             f"The labels hold negative values (the lowest is {values.min()}), but label values "
             "must be 0 or more: to leave pixels out, give them a positive value and set unlabelled "

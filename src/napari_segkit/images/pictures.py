@@ -12,8 +12,9 @@ from napari_segkit.config.pictures import Style
 from .axes_image import AxesImage
 from .classes import LabelClass, default_color
 from .intensity import measure_statistics, white_of
-from .labels import count_values, rank_values
+from .labels import rank_values
 from .types import AnyArray
+from .value_counts import count_values
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_segkit.images.axes_image import AxesImage
-from napari_segkit.images.labels import count_values
 from napari_segkit.images.types import AnyArray
+from napari_segkit.images.value_counts import count_values
 
 Floats = NDArray[np.float64]
 

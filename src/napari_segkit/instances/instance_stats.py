@@ -12,12 +12,12 @@ from napari_segkit.images.label_stats import LabelStats, ObjectStats
 from napari_segkit.images.labels import (
     LabelsError,
     connected_components,
-    count_values,
     neighbours,
     read_label_arrays,
 )
 from napari_segkit.images.repeated_ids import ids_start_anew
 from napari_segkit.images.types import ImageSource
+from napari_segkit.images.value_counts import count_values
 
 from .diameters import Floats, diameters, each_frame, occurrences, training_box_lengths
 from .label_ids import Ids, ObjectLabels, read_objects

@@ -17,13 +17,13 @@ from napari_segkit.images.labels import (
     add_to_ids,
     align_to_image,
     connected_components,
-    count_values,
     rank_values,
     read_label_arrays,
     require_class_values,
 )
 from napari_segkit.images.notes import say_note
 from napari_segkit.images.types import AnyArray, ImageSource
+from napari_segkit.images.value_counts import count_values
 
 from .annotated_regions import region_mask
 

@@ -5,8 +5,9 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_segkit.images.labels import count_values, rank_values
+from napari_segkit.images.labels import rank_values
 from napari_segkit.images.types import Labels
+from napari_segkit.images.value_counts import count_values
 
 
 def link_slices(labels: Labels, threshold: float) -> tuple[NDArray[np.int32], NDArray[np.int64]]:

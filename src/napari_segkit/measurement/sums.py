@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_segkit.images.labels import count_values, rank_values
+from napari_segkit.images.labels import rank_values
 from napari_segkit.images.types import AnyArray, Labels
+from napari_segkit.images.value_counts import count_values
 
 Floats = NDArray[np.float64]
 FAR = 2**62  # beyond every pixel

@@ -10,8 +10,9 @@ from napari_segkit.config._schema import config_fields
 from napari_segkit.images.axes_image import full_resolution
 from napari_segkit.images.classes import LabelClass, classes_of
 from napari_segkit.images.colour_masks import classes_by_colour, is_coloured
-from napari_segkit.images.labels import LabelsError, count_values, read_label_arrays, to_indices
+from napari_segkit.images.labels import LabelsError, read_label_arrays, to_indices
 from napari_segkit.images.types import Floats, ImageSource
+from napari_segkit.images.value_counts import count_values
 
 MAX_CLASSES = 255  # labels with more values are taken for instance ids
 

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from napari_segkit.config import ModelSpec, ObjectsBy, TrainConfig
 from napari_segkit.images.array_cache import CachedArray, MappedArray
 from napari_segkit.images.axes_image import AxesImage
-from napari_segkit.images.labels import LabelsError, count_values, to_indices
+from napari_segkit.images.labels import LabelsError, to_indices
 from napari_segkit.images.types import AnyArray, LazyArray
+from napari_segkit.images.value_counts import count_values
 from napari_segkit.instances.diameters import diameters, each_frame, occurrences
 
 from .dataset import LabelledImages

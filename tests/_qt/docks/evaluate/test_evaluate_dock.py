@@ -200,6 +200,43 @@ def test_large_layers_wait_for_the_button(dock, viewer, qtbot, monkeypatch):
     assert dock.stale == "Out of date: a layer has changed. Press Evaluate again."
 
 
+def test_the_columns_of_classes_are_chosen(dock, viewer, qtbot):
+    dock.live.switch.setChecked(True)
+    for name in ("truth", "prediction"):
+        viewer.layers[name].scale, viewer.layers[name].units = (0.5, 0.5), ("um", "um")
+    report = following(qtbot, dock)
+    dock.metrics.columns.value = "rates"
+    assert table_rows(dock)[0][1:] == [
+        f"{f[1]:.4f}" for f in (report.precision, report.recall, report.specificity)
+    ]
+    assert dock.stale is None
+    dock.metrics.columns.value = "distances"
+    assert struck_out(dock)
+    report = following(qtbot, dock)
+    expected = evaluate(PREDICTION, TRUTH, spacing=(0.5, 0.5), distances=True)
+    rows, distances = table_rows(dock), expected.metrics["hausdorff_95"]
+    assert [row[-1] for row in rows[:2]] == [f"{distances[v]:.3f}" for v in (1, 2)]
+    assert dock.table.horizontalHeaderItem(4).text() == "HD95 um"
+    assert [row[0] for row in rows] == ["1  background", "2  cell", "mean"]
+
+
+def test_the_confusion_matrix_is_a_picture(dock, qtbot, tmp_path):
+    press(qtbot, dock)
+    assert dock.figure.label.isVisibleTo(dock)
+    picture = dock.figure.picture
+    assert picture.dtype == np.uint8
+    assert picture.shape[2] == 3
+    red, blue = picture[70, -10].astype(int), picture[70, -80].astype(int)
+    assert red[0] > red[2]  # few of class 1 are predicted as 2
+    assert blue[2] > blue[0]
+    dock.figure.label.clicked.emit()
+    dock.figure.window_of_picture.save(tmp_path / "a.png")
+    qtbot.waitUntil(lambda: (tmp_path / "a.png").exists())
+    dock.figure.window_of_picture.close()
+    dock.metrics.semantics.set_value(0, "ask")
+    assert (dock.figure.picture != picture).any()  # grey
+
+
 def test_a_region_limits_the_metrics(dock, viewer, qtbot):
     dock.live.switch.setChecked(True)
     box = np.array([[3.5, 3.5], [3.5, 20.5], [15.5, 20.5], [15.5, 3.5]])
@@ -257,6 +294,8 @@ def test_a_score_column_selects_instance_metrics(objects, qtbot):
     names = {"viewer": objects.viewer}
     exec("\n".join(imports), names)
     assert eval(line, names).ap == objects.result.report.ap
+    thresholds, values = objects.figure.plot.curves["f1"].getData()
+    assert dict(zip(thresholds, values, strict=True)) == report.f1
 
 
 def test_another_kind_makes_the_metrics_out_of_date(objects, qtbot):

@@ -15,19 +15,17 @@ from napari_segkit._qt.layers.error_layers import (
     show_errors,
 )
 from napari_segkit._qt.layers.hidden_layers import HiddenLayers
-from napari_segkit._qt.layers.snapshots import Snapshot, snapshot
 from napari_segkit._qt.layers.unwrap_proxy import unwrapped
 from napari_segkit._qt.session.background import LatestCall
 from napari_segkit._qt.session.session import Session
 from napari_segkit._qt.widgets.dock import Note, stack
 from napari_segkit._qt.widgets.gui_messages import error_text
-from napari_segkit.config import EvaluateConfig
 from napari_segkit.evaluation.error_map import ErrorMap, find_errors
-from napari_segkit.evaluation.report import as_pair
 from napari_segkit.evaluation.worst_places import ErrorPlace
 from napari_segkit.steps import drain
 
 from .contours import Contours
+from .layer_evaluation import EvaluationRequest, limited_pair
 from .object_table import ObjectTable
 from .worst_places import WorstPlaces
 
@@ -52,15 +50,16 @@ class Found(NamedTuple):
 
     errors: ErrorMap
     places: list[ErrorPlace]
+    ids_are_values: bool  # the ids of objects are the label values of the layers
 
 
 class ErrorsPanel(QWidget):
-    """Shows the errors of the layers that a dock compares, with the dock's options."""
+    """Shows the errors of the layers that a dock compares; `request` gives copies of them."""
 
-    def __init__(self, session: Session, config: Callable[[], EvaluateConfig]) -> None:
+    def __init__(self, session: Session, request: Callable[[], EvaluationRequest]) -> None:
         super().__init__()
         self._viewer = viewer = unwrapped(session.viewer)
-        self._config = config
+        self._request = request
         self._found: Found | None = None
         self._hidden = HiddenLayers()
         self._layers: tuple[Labels | None, Labels | None] = None, None
@@ -113,8 +112,7 @@ class ErrorsPanel(QWidget):
         prediction, truth = self._layers
         if self.errors_button.isChecked() and prediction is not None and truth is not None:
             self.text.setText(SEARCHING)
-            copies = snapshot(prediction), snapshot(truth)
-            self._search.submit(partial(_find, *copies, self._config()))
+            self._search.submit(partial(_find, self._request()))
 
     def _on_errors(self, shown: bool) -> None:
         self._clear()
@@ -131,7 +129,7 @@ class ErrorsPanel(QWidget):
         errors, self._found = found.errors, found
         show_errors(self._viewer, prediction, truth, errors.values, errors.classes)
         if errors.objects is not None:
-            linked = self._config().labels_are != "classes"
+            linked = found.ids_are_values
             self.objects.show_objects(errors.objects, prediction, truth, linked=linked)
         else:
             self.places.show_places(found.places, errors.classes, truth)
@@ -170,9 +168,10 @@ class ErrorsPanel(QWidget):
         self._hidden.keep([x for x in self._layers if x is not None] if entries else [])
 
 
-def _find(prediction: Snapshot, truth: Snapshot, config: EvaluateConfig) -> Found:
-    errors = drain(find_errors(as_pair(prediction, truth), config))
-    return Found(errors, errors.worst_places())
+def _find(request: EvaluationRequest) -> Found:
+    pair, limits, _ = limited_pair(request)
+    errors = drain(find_errors(pair, request.config, limits))
+    return Found(errors, errors.worst_places(), request.config.labels_are != "classes")
 
 
 def _legend(errors: ErrorMap) -> list[tuple[str, str]]:

@@ -23,6 +23,7 @@ from napari_segkit._qt.widgets.layer_choice import (
 from napari_segkit._qt.widgets.place_note import PlaceNote
 from napari_segkit._qt.widgets.run_bar import RunBar
 from napari_segkit._qt.widgets.when_visible import WhenVisible, catch_up
+from napari_segkit.config import EvaluateConfig
 from napari_segkit.evaluation.left_out import ONLY_SEEN
 from napari_segkit.images.axes_image import full_resolution
 from napari_segkit.images.geometry import apart
@@ -37,7 +38,9 @@ from .layer_evaluation import (
     fingerprints,
 )
 from .live_evaluation import LiveEvaluation
+from .metrics_choice import COLUMNS as SEMANTIC_COLUMNS
 from .metrics_choice import MetricsChoice
+from .metrics_figure import MetricsFigure
 from .metrics_table import MetricsTable
 from .pixels_choice import PixelsChoice
 from .seen_pixels import training_of
@@ -76,12 +79,13 @@ class EvaluateDock(Dock):
         self.pixels = PixelsChoice(self.session, self, self._may_be_region)
         self.live = LiveEvaluation(self, self._layers_to_follow, self._request)
         self.table = MetricsTable()
+        self.figure = MetricsFigure(self.viewer)
         self.summary = Note()
         self.table_button = QPushButton("Copy table", toolTip=TABLE_TIP)
         self.bar = RunBar(
             self.session, "Evaluate", tooltip=EVALUATE_TIP, unit="Part", code=self.code
         )
-        self.errors = ErrorsPanel(self.session, lambda: self.metrics.value)
+        self.errors = ErrorsPanel(self.session, self._request)
         self._edited = False
         self._problem: str | None = None  # why it is unknown whether a layer was edited
         self._layers = WhenVisible(self, self._on_layers)
@@ -213,7 +217,14 @@ class EvaluateDock(Dock):
             region=self.pixels.region,
             trained_pixels=self.pixels.seen,
         )
-        self.add_group("Metrics", _table=self.table, _readout=self.summary, _copy=self.table_button)
+        self.add_group(
+            "Metrics",
+            show=self.metrics.columns,
+            _table=self.table,
+            _readout=self.summary,
+            _figure=self.figure,
+            _copy=self.table_button,
+        )
         self.add_group("Errors", _errors=self.errors)
         self.footer.addWidget(self.live.switch)
         self.footer.addWidget(self.bar)
@@ -326,6 +337,14 @@ class EvaluateDock(Dock):
             return "Prediction and truth are the same layer: choose two different layers."
         return self.pixels.problem
 
+    def _columns(self, options: EvaluateConfig) -> str:
+        """Those that are asked for, if the result has them."""
+        shown = self.metrics.shown
+        if options.kind != "semantic":
+            return options.kind
+        is_there = shown in SEMANTIC_COLUMNS and (shown != "distances" or options.distances)
+        return shown if is_there else "overlap"
+
     def _update_state(self) -> None:
         stale = self.stale
         self.bar.set_reason(self._missing())
@@ -334,10 +353,12 @@ class EvaluateDock(Dock):
         if self.result is not None:
             self.table.show_report(
                 self.result.report,
-                kind=self.result.options.kind,
+                columns=self._columns(self.result.options),
                 stale=stale is not None,
                 mark=MARK * self.result.on_training_data,
+                unit=self.result.unit,
             )
+            self.figure.show_report(self.result.report, stale=stale is not None)
             self.summary.setText("\n".join(filter(None, [stale, self.result.text])))
 
 

@@ -3,12 +3,14 @@
 from collections.abc import Generator
 from dataclasses import dataclass, field
 
+import numpy as np
 from napari.layers import Labels
+from numpy.typing import NDArray
 
 from napari_segkit._qt.layers.result_layers import fingerprint
 from napari_segkit._qt.layers.snapshots import ShapesSnapshot, Snapshot
 from napari_segkit.config import EvaluateConfig
-from napari_segkit.evaluation.left_out import Limits
+from napari_segkit.evaluation.left_out import Limits, truth_image
 from napari_segkit.evaluation.metric import Metric
 from napari_segkit.evaluation.report import LabelPair, Report
 from napari_segkit.images.axes_image import full_resolution
@@ -43,6 +45,7 @@ class EvaluationResult:
     fingerprints: tuple[str, ...]  # of the pixels and class tables of both layers
     text: str
     on_training_data: bool
+    unit: str  # of distances; "": unknown
 
 
 def evaluate_layers(request: EvaluationRequest) -> Job[EvaluationResult]:
@@ -54,22 +57,29 @@ def evaluate_layers(request: EvaluationRequest) -> Job[EvaluationResult]:
 def _steps(
     request: EvaluationRequest, prediction: Snapshot, truth: Snapshot
 ) -> Generator[Step, object, EvaluationResult]:
-    training, shape = request.training, tuple(full_resolution(truth).shape)
-    trained = training.trained_pixels(shape)
-    is_told = trained is not None
-    unseen_by = training.model if is_told and request.without_seen else None
-    image = training.axes_image(shape) if unseen_by else None
-    pair = LabelPair(prediction, truth, prediction.name, image=image)
-    limits = Limits(request.region, unseen_by)
+    pair, limits, trained = limited_pair(request)
     report = yield from evaluate_job([pair], request.config, limits).steps
     hashes = fingerprints(prediction, truth, request.config.kind)
     if trained is not None:
-        includes = unseen_by is None and bool(trained.any())
+        includes = limits.unseen_by is None and bool(trained.any())
     else:
-        includes = not training.labels.isdisjoint({truth.unique_id, hashes[1]})
+        includes = not request.training.labels.isdisjoint({truth.unique_id, hashes[1]})
     title = f"{prediction.name} against {truth.name}{MARK * includes}."
     text = "\n".join([title, report.summary(), *report.notes])
-    return EvaluationResult(report, request.key, request.config, hashes, text, includes)
+    unit = truth_image(truth).unit
+    return EvaluationResult(report, request.key, request.config, hashes, text, includes, unit)
+
+
+def limited_pair(
+    request: EvaluationRequest,
+) -> tuple[LabelPair, Limits, NDArray[np.bool_] | None]:
+    """What is compared, which pixels count, and those that were trained on, if they are known."""
+    training, shape = request.training, tuple(full_resolution(request.truth).shape)
+    trained = training.trained_pixels(shape)
+    unseen_by = training.model if trained is not None and request.without_seen else None
+    image = training.axes_image(shape) if unseen_by else None
+    pair = LabelPair(request.prediction, request.truth, request.prediction.name, image=image)
+    return pair, Limits(request.region, unseen_by), trained
 
 
 def fingerprints(

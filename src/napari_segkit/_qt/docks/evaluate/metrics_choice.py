@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
-from magicgui.widgets import CheckBox
 from napari.layers import Layer
 from qtpy.QtCore import QObject, Signal
 
@@ -43,10 +42,20 @@ REMEDIES = {
     },
     "panoptic": {BY_INDEX: "Compare pixel by pixel"},
 }
-DISTANCES_TIP = (
-    "<p>Boundary F1, Hausdorff distances (95 %), mean surface distance and surface Dice of each "
-    "class, in world units. They take longer.</p>"
-)
+COLUMNS = {
+    "overlap": ("IoU and Dice", "Overlap of each class."),
+    "rates": (
+        "Precision, recall, specificity",
+        "How much of a class is found, of what is predicted is right, of the rest is left alone.",
+    ),
+    "distances": (
+        "Boundary distances",
+        "Boundary F1 and surface Dice (within one pixel), mean surface distance (ASSD) and "
+        "Hausdorff distance (95 %), in world units. They take longer.",
+    ),
+    "volumes": ("Volumes", "Area or volume in world units, and its relative error."),
+}
+COLUMNS_TIP = "<p>Which metrics of classes the table shows.</p>"
 NO_OTHERS: Mapping[str, Callable[[], object]] = {}
 KIND_TIP = "<p>What to compare. Set from the layers until you choose.</p>"
 
@@ -103,9 +112,10 @@ class MetricsChoice(QObject):
         self.kind = MetricsKindChoice()
         self.semantics = LabelSemantics(self, unlabelled=None)
         self.by_index = False  # although the layers do not lie on each other
-        self.distances = CheckBox(text="Boundary distances", tooltip=DISTANCES_TIP)
+        texts = [(text, name) for name, (text, _) in COLUMNS.items()]
+        self.columns = Choice(texts, tooltip=COLUMNS_TIP, tips=[tip for _, tip in COLUMNS.values()])
         self.remedies = Answers()
-        self.distances.changed.connect(self._on_choice)
+        self.columns.changed.connect(self._on_choice)
         self.kind.changed.connect(self._on_choice)
         self.semantics.changed.connect(self._on_choice)
 
@@ -117,8 +127,13 @@ class MetricsChoice(QObject):
             semantics["unlabelled"],
             "ask" if kind == "panoptic" else semantics["labels_are"],  # always segment ids
             by_index=self.by_index,
-            distances=kind == "semantic" and self.distances.value,
+            distances=self.shown == "distances",
         )
+
+    @property
+    def shown(self) -> str:
+        """Which columns the table shows."""
+        return self.columns.value if self.kind.value == "semantic" else self.kind.value
 
     def restore_for(self, *layers: Layer | None) -> None:
         """Show the options chosen for these layers, or their defaults."""
@@ -145,7 +160,7 @@ class MetricsChoice(QObject):
     def _on_choice(self) -> None:
         self.show_remedies()
         self.semantics.show_texts(objects=self.kind.value == "instance")
-        self.distances.enabled = self.kind.value == "semantic"
+        self.columns.enabled = self.kind.value == "semantic"
         self.semantics.labels_are.enabled = self.kind.value != "panoptic"
         self.changed.emit()
 

@@ -10,7 +10,26 @@ from napari_segkit.evaluation.metric import Metric
 from napari_segkit.evaluation.report import Report
 
 COLUMNS = {
-    "semantic": {"class": "class", "iou": "IoU", "dice": "Dice"},
+    "overlap": {"class": "class", "iou": "IoU", "dice": "Dice"},
+    "rates": {
+        "class": "class",
+        "precision": "precision",
+        "recall": "recall",
+        "specificity": "specificity",
+    },
+    "distances": {
+        "class": "class",
+        "boundary_f1": "F1",
+        "surface_dice": "Dice",
+        "assd": "ASSD",
+        "hausdorff_95": "HD95",
+    },
+    "volumes": {
+        "class": "class",
+        "truth_volume": "truth",
+        "predicted_volume": "prediction",
+        "volume_error": "error",
+    },
     "instance": {
         "threshold": "IoU",
         "f1": "F1",
@@ -20,6 +39,9 @@ COLUMNS = {
     },
     "panoptic": {"class": "class", "pq": "PQ", "sq": "SQ", "rq": "RQ"},
 }
+LARGE = 1000  # volumes, without decimals
+OF_CLASSES = ("distances", "volumes")  # columns that say nothing of the whole image
+IN_WORLD_UNITS = ("assd", "hausdorff_95")
 ROWS = {"frequency_weighted_iou": "frequency-weighted IoU", "kappa": "Cohen's kappa"}
 
 
@@ -31,20 +53,35 @@ class MetricsTable(ReadOnlyTable):
         fit_height(self)
 
     def show_report(
-        self, report: Report[Metric], *, kind: str, stale: bool, mark: str = ""
+        self,
+        report: Report[Metric],
+        *,
+        columns: str,
+        stale: bool,
+        mark: str = "",
+        unit: str = "",
     ) -> None:
-        """Fill the table, with a mark at the means; outdated metrics are greyed and struck out."""
-        columns, table = COLUMNS[kind], report.table()
-        digits = 4 if len(columns) < 5 else 3  # fits a narrow dock
-        self.setColumnCount(len(columns))
-        self.setHorizontalHeaderLabels([*columns.values()])
+        """Fill the table, with a mark at the means; outdated metrics are greyed and struck out.
+
+        `columns` is a key of `COLUMNS`, `unit` that of distances and of the sides of volumes.
+        """
+        shown, table = COLUMNS[columns], report.table()
+        if columns in OF_CLASSES:
+            table = table[table[[*shown][1:]].notna().any(axis=1)]
+        digits = 4 if len(shown) < 5 else 3  # fits a narrow dock
+        self.setColumnCount(len(shown))
+        self.setHorizontalHeaderLabels([_header(*each, unit) for each in shown.items()])
         self.setRowCount(len(table))
         for row, values in enumerate(table.to_dict("records")):
-            first, *others = columns
+            first, *others = shown
             is_mean = values[first] == "mean"
             title = _row_title(first, values) + mark * is_mean
             self.set_row(row, [title, *_numbers(values, others, digits)], bold=is_mean, stale=stale)
         fit_height(self)
+
+
+def _header(name: str, title: str, unit: str) -> str:
+    return f"{title} {unit}" if unit and name in IN_WORLD_UNITS else title
 
 
 def _row_title(first: str, values: dict[str, Any]) -> str:
@@ -62,9 +99,11 @@ def _numbers(values: dict[str, Any], columns: Sequence[str], digits: int) -> lis
     """Texts of the columns; of a metric of the whole image, its number in the first."""
     single = values.get("value", nan)
     if isnan(single):
-        return [_format(values[name], digits) for name in columns]
+        return [_format(values.get(name, nan), digits) for name in columns]
     return [_format(single, digits), *[""] * (len(columns) - 1)]
 
 
 def _format(value: float, digits: int) -> str:
-    return "absent" if isnan(value) else f"{value:.{digits}f}"
+    if isnan(value):
+        return "absent"
+    return f"{value:.{digits}f}" if abs(value) < LARGE else f"{value:,.0f}"

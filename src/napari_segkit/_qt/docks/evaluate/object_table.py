@@ -1,6 +1,6 @@
 """Table of all objects with what became of them, linked with the objects on the canvas."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 from weakref import finalize, ref
 
@@ -9,11 +9,15 @@ from napari.components import ViewerModel
 from napari.layers import Labels
 from qtpy.compat import isalive
 
+from napari_segkit._qt.layers.canvas_coordinates import canvas_to_data
 from napari_segkit._qt.layers.layer_watcher import Listener, emitters_of
 from napari_segkit._qt.layers.move_view import show_box
 from napari_segkit._qt.widgets.frame_table import NO_ROW, FrameTable
 from napari_segkit.evaluation.error_map import OBJECT_LEGEND
 from napari_segkit.evaluation.object_errors import ObjectErrors
+from napari_segkit.images.axes_image import full_resolution
+
+from .worst_places import with_surroundings
 
 OBJECTS_TIP = (
     "<p>Every object, with the one it is matched to. Click a row to move the view there and select "
@@ -65,14 +69,11 @@ class ObjectTable(FrameTable):
         self.select(int(rows[0]) if len(rows) else NO_ROW)
         return len(rows) > 0
 
-    def select_at(self, position: Any) -> None:
+    def select_at(self, position: Sequence[float]) -> None:
         """Select the row of the object at a position in the world, of the truth if both are."""
-        for column, layer in self._layers.items():
-            if layer not in self._viewer.layers or not self._is_linked or not self.isVisible():
-                return
-            value = layer.get_value(position, world=True)
-            number = value[1] if isinstance(value, tuple) else value  # of a pyramid: level, value
-            if number and self.select_object(column, int(number)):
+        for column, layer in self._layers.items() if self._is_linked and self.isVisible() else ():
+            number = _value_at(layer, position, self._viewer.dims.displayed)
+            if number and self.select_object(column, number):
                 return
 
     def _on_chosen(self, row: int) -> None:
@@ -86,7 +87,7 @@ class ObjectTable(FrameTable):
             if number:
                 layer.selected_label = number
         self._is_choosing = False
-        show_box(self._viewer, truth, self._objects.box(row))
+        show_box(self._viewer, truth, with_surroundings(self._objects.box(row)))
 
     def _on_picked(self) -> None:
         """Select the row of the label that was picked in the layer on top of the selection."""
@@ -112,3 +113,11 @@ def _clicks_for(table: ObjectTable) -> Callable[[ViewerModel, Any], Generator[No
             table.select_at(event.position)
 
     return on_pressed
+
+
+def _value_at(layer: Labels, position: Sequence[float], displayed: Sequence[int]) -> int:
+    """The label at a position in the world, also where the layer is hidden; 0 outside."""
+    labels = full_resolution(layer)
+    pixel = np.rint(canvas_to_data(layer, position, displayed)).astype(int)
+    is_inside = all(0 <= i < n for i, n in zip(pixel, labels.shape, strict=True))
+    return int(labels[tuple(pixel.tolist())]) if is_inside else 0

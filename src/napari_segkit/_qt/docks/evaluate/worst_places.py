@@ -16,6 +16,7 @@ PLACES_TIP = (
     "<p>The largest connected errors: click one to move the view there. Errors thinner than 3 "
     "pixels are listed only where there are no others.</p>"
 )
+SMALLEST = 40  # pixels of what the canvas is moved to
 WIDTHS = (120, 62, 74)  # of columns
 
 
@@ -44,7 +45,13 @@ class WorstPlaces(FrameTable):
 
     def _on_chosen(self, row: int) -> None:
         if self._layer in self._viewer.layers:
-            show_box(self._viewer, self._layer, self._places[row].box)
+            show_box(self._viewer, self._layer, with_surroundings(self._places[row].box))
+
+
+def with_surroundings(box: Box) -> Box:
+    """A box that is not too small to see what is around it; it may begin before the layer does."""
+    margins = (max(0, SMALLEST - side.stop + side.start) // 2 for side in box)
+    return tuple(slice(s.start - m, s.stop + m) for s, m in zip(box, margins, strict=True))
 
 
 def centre_text(box: Box) -> str:
