@@ -244,6 +244,7 @@ class Report(ABC, Generic[M_co]):
         if type(self) is not type(other):
             return NotImplemented
         require_equal("unlabelled", self.unlabelled, other.unlabelled)
+        require_equal("distances", bool(self.extra), bool(other.extra))
         return replace(
             self,
             main=self.main + other.main,

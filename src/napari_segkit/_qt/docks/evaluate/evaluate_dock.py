@@ -24,6 +24,7 @@ from napari_segkit._qt.widgets.place_note import PlaceNote
 from napari_segkit._qt.widgets.run_bar import RunBar
 from napari_segkit._qt.widgets.when_visible import WhenVisible, catch_up
 from napari_segkit.config import EvaluateConfig
+from napari_segkit.evaluation.class_map import class_map_text
 from napari_segkit.evaluation.left_out import ONLY_SEEN
 from napari_segkit.images.axes_image import full_resolution
 from napari_segkit.images.geometry import apart
@@ -115,6 +116,7 @@ class EvaluateDock(Dock):
             labels_are=None if options.labels_are == "ask" else options.labels_are,
             by_index=options.by_index or None,
             distances=options.distances or None,
+            class_map=options.values_of_truth() or None,
         )
         return python_snippets.with_import(
             f"evaluate({arguments}{keywords}{self.pixels.keywords()}{self._seen_keywords()})"
@@ -239,6 +241,8 @@ class EvaluateDock(Dock):
             watch.redrawn.connect(self._on_redrawn)
         self._fingerprints.returned.connect(self._on_fingerprints)
         self._fingerprints.errored.connect(self._on_unknown)
+        self.errors.found.connect(self.state.request)
+        self.errors.listed.connect(partial(self.scroll.ensureWidgetVisible, self.errors))
         self.metrics.changed.connect(self._on_choice)
         self.pixels.changed.connect(self._on_choice)
         self.live.returned.connect(self._on_result)
@@ -301,6 +305,10 @@ class EvaluateDock(Dock):
     def _on_result(self, result: EvaluationResult) -> None:
         self.result = result
         self.bar.show_status("")
+        proposed = result.class_map
+        answer = partial(self.metrics.use_class_map, proposed)
+        texts = {f"Take {class_map_text(proposed)} of the truth": answer} if proposed else {}
+        self.metrics.show_remedies(others=texts)
         self._edited, self._problem = False, None
         self.errors.search()
         self._on_redrawn()

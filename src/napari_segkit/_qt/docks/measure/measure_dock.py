@@ -19,7 +19,7 @@ from napari_segkit._qt.widgets.frame_table import NO_ROW, FrameTable
 from napari_segkit._qt.widgets.gui_messages import error_text
 from napari_segkit._qt.widgets.run_bar import RunBar
 from napari_segkit.images.classes import default_color
-from napari_segkit.io.table_files import check_table_path, write_table
+from napari_segkit.io.table_files import check_table_path, table_text, write_text
 
 from .canvas_link import CanvasLink
 from .layer_measurement import LayerMeasurement, measure_layers
@@ -227,5 +227,6 @@ class MeasureDock(Dock):
 def _save(path: Path, result: LayerMeasurement) -> Path:
     """Save a table; the dialog has asked whether to overwrite."""
     file = path if path.suffix else path.with_suffix(".csv")
-    write_table(check_table_path(file, overwrite=True), result.measured.table, overwrite=True)
+    text = table_text(check_table_path(file, overwrite=True), result.measured.table)
+    write_text(text, file, overwrite=True)
     return file
