@@ -14,12 +14,15 @@ from .config import (
     TileConfig,
     TrainConfig,
 )
+from .cross_validation.results import CrossValidation
+from .cross_validation.run import cross_validate, cross_validations
 from .evaluation.error_map import error_map
 from .evaluation.parameter_search import fit_refinement
 from .evaluation.report import evaluate
 from .images.drawn_labels import draw_labels
 from .images.slice_interpolation import interpolate_slices
 from .images.where_next import next_place
+from .mean_model import mean_model
 from .measurement.measure import measure
 from .merged_model import merge_panoptic
 from .models import list_models
@@ -36,6 +39,7 @@ __all__ = [
     "AugmentConfig",
     "CRFConfig",
     "CleanConfig",
+    "CrossValidation",
     "FeatureConfig",
     "ModelSpec",
     "MRFConfig",
@@ -51,12 +55,15 @@ __all__ = [
     "TrainingRow",
     "TrainingSet",
     "augmented_patches",
+    "cross_validate",
+    "cross_validations",
     "draw_labels",
     "error_map",
     "evaluate",
     "fit_refinement",
     "interpolate_slices",
     "list_models",
+    "mean_model",
     "measure",
     "merge_panoptic",
     "next_place",

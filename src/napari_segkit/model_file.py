@@ -14,6 +14,7 @@ from .io.checked_json import MALFORMED, MAX_REASON, Header, first_line
 from .io.output_paths import model_path
 from .model_header import FORMAT, header, read_header, read_stuff_values
 from .models import Inputs, build, outputs
+from .models.mean_network import MeanNetwork
 from .models.meta_device import meta_device
 from .models.tensor_checks import UNBOUNDED, require_usable
 from .tensor_file import (
@@ -83,7 +84,17 @@ def _require_format(written: Header, path: Path) -> None:
 
 
 def _network(model: TrainedModel, tensors: Tensors) -> nn.Module:
-    """Build the network only if its tensors are those of the file, which bounds the memory."""
+    """The network of a model, or the mean of several."""
+    if model.members == 1:
+        return _one_network(model, tensors)
+    own = [_below(f"members.{n}.", tensors) for n in range(model.members)]
+    if sum(map(len, own)) != len(tensors):
+        raise ValueError("tensors do not match this model")
+    return MeanNetwork([_one_network(model, each) for each in own]).eval()
+
+
+def _one_network(model: TrainedModel, tensors: Tensors) -> nn.Module:
+    """Build a network only if its tensors are those of the file, which bounds the memory."""
     spec, count = model.spec, outputs(model.spec, len(model.classes), model.config)
     inputs = Inputs(model.channels, count, model.spacing[-model.ndim :])
     lengths = {length for tensor in tensors.values() if tensor.numel() for length in tensor.shape}
@@ -102,6 +113,11 @@ def _network(model: TrainedModel, tensors: Tensors) -> nn.Module:
     network.load_state_dict(tensors, strict=False)  # shared tensors have one name in the file
     require_usable(network)
     return network.eval()
+
+
+def _below(prefix: str, tensors: Tensors) -> Tensors:
+    """The tensors whose names begin with a prefix, without it."""
+    return {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}
 
 
 def _shapes(tensors: Tensors) -> dict[str, tuple[torch.Size, torch.dtype]]:
@@ -129,10 +145,9 @@ def _read_models(written: Header, tensors: Tensors, path: Path) -> TrainedModel:
         if stuff.get("stuff"):
             raise ValueError("more than two models")
         things = {k: v for k, v in tensors.items() if not k.startswith(STUFF)}
-        rest = {k[len(STUFF) :]: v for k, v in tensors.items() if k.startswith(STUFF)}
         return replace(
             _read_model(written, things),
-            stuff=_read_model(stuff, rest),
+            stuff=_read_model(stuff, _below(STUFF, tensors)),
             stuff_values=read_stuff_values(written),
         )
     except MALFORMED as error:

@@ -7,8 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
+import torch
+
 from .config import CleanConfig, ModelSpec, TrainConfig
 from .devices import choose
+from .images.intensity import Statistics
 from .models import choose_ndim, model_info, predicts_objects
 from .steps import Step
 from .trained_model import TrainedModel
@@ -52,6 +55,27 @@ def new_training(
     labelled, config = yield from read_training_data(
         spec, config, training_set, axes=axes, spacing=spacing
     )
+    return make_trainer(
+        spec, config, labelled, chosen, resume=resume, start=start, learning_rates=learning_rates
+    )
+
+
+def make_trainer(
+    spec: ModelSpec,
+    config: TrainConfig,
+    labelled: LabelledImages,
+    device: torch.device,
+    *,
+    resume: Path | None = None,
+    start: TrainedModel | None = None,
+    learning_rates: Sequence[float] = (),
+    statistics: Statistics | None = None,
+    nonzero: bool | None = None,
+) -> Trainer:
+    """Make the training of images that were read.
+
+    `statistics` normalise all of them, `nonzero` as in `prepare_data`; None: as these images ask.
+    """
     live = _live_labels(spec, config, labelled)
     labelled, held_out = hold_out(spec, config, labelled if live is None else live.labelled)
     if start is not None:
@@ -60,19 +84,21 @@ def new_training(
     if live is not None:
         labelled, held_out = live.divide(labelled, held_out)
         scored = live.scored
-    data = prepare_data(spec, config, labelled, scored, live)
+    data = prepare_data(spec, config, labelled, scored, live, nonzero=nonzero)
     if start is not None:
         data = prepared_as(start, data)
+    if statistics is not None:
+        data = data.normalised(statistics)
     objects, validate = predicts_objects(spec), None
     if scored:
-        validate = Validation(held_out, config, chosen, objects=objects)
+        validate = Validation(held_out, config, device, objects=objects)
     if config.thresholds and (validate is None or objects):
-        warnings.warn(_no_thresholds(held_out), UserWarning, stacklevel=4)
+        warnings.warn(_no_thresholds(held_out), UserWarning, stacklevel=5)
     setup = TrainingSetup(
         spec,
         data,
         config,
-        chosen,
+        device,
         held_out,
         validate,
         score_pixels,

@@ -370,6 +370,11 @@ learning_rates
                 "start and resume were both given: leave start out to go on from the state."
             )
         model = self.ready()
+        if model.members > 1:
+            raise ValueError(
+                f"This model is the mean of {model.members} networks, which cannot be trained "
+                "together: leave start out, or go on with one of the models that it was made of."
+            )
         if model_info(self.spec.name).training == "pixels":
             warnings.warn(
                 "The pixel classifier is trained anew on what it is given: start='current' changes "

@@ -30,6 +30,7 @@ from .tiling import Tiling
 
 FAINT = 1 / 5  # part of the contrast of training below which a warning is given; noise has less
 MAX_TILE_PIXELS = 2**28  # pixels of a tile
+MAX_MEMBERS = 100
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ class TrainedModel:
     refine: RefineConfig = field(default_factory=RefineConfig)
     channel_names: tuple[str, ...] = ()  # by which channels are asked for; () without names
     patch: tuple[int, ...] = ()  # edges in training; (): those of a tile, which is never cut
+    members: int = 1  # networks whose mean probabilities it predicts: those of a `MeanNetwork`
 
     def __post_init__(self) -> None:
         """Reject inconsistent metadata: the file may have been changed."""
@@ -94,6 +96,9 @@ class TrainedModel:
             "object size": not 0 <= self.object_size < inf
             or (self.spec.objects and not self.object_size)
             or (predicts_objects(self.spec) and values[:1] != (0,)),
+            "members": type(self.members) is not int
+            or not 1 <= self.members <= MAX_MEMBERS
+            or (self.members > 1 and self.info.has_masks),
             "second model": not self._fits_stuff(),
             "clean-up": not {c.value for c in self.refine.clean} <= set(values)
             or (predicts_objects(self.spec) and self.refine.clean),

@@ -15,7 +15,7 @@ import pytest
 import tifffile
 from PIL import Image as Pictures
 
-from napari_segkit import ModelSpec, TileConfig, cli, list_models
+from napari_segkit import ModelSpec, TileConfig, cli, evaluate, list_models
 from napari_segkit.cli.main import make_parser
 from napari_segkit.cli.terminal import error_line, show_progress
 from napari_segkit.cli.training_settings import spec_and_config
@@ -677,6 +677,26 @@ def test_an_evaluation_leaves_out_what_a_model_was_trained_on(data, model, tmp_p
     assert f"Left out: {seen:,} pixels of " in said.out
     assert run(*command) == 2
     assert "--unseen-by and --images go together" in capsys.readouterr().err
+
+
+def test_an_evaluation_of_a_region_is_written_as_json(tmp_path, capsys):
+    truth = np.zeros((30, 40), np.uint8)
+    truth[5:20, 5:20] = 255
+    for name, labels in (("truth", truth), ("made", np.roll(truth // 255, 2, axis=0))):
+        tifffile.imwrite(tmp_path / f"{name}.tif", labels)
+    command = ["evaluate", tmp_path / "made.tif", tmp_path / "truth.tif", "--region", "0:15,:"]
+    assert run(*command) == 0
+    assert "Perhaps the same: 1 of the prediction as 255 of the truth" in capsys.readouterr().out
+    assert run(*command, "--class-map", "1=255", "--json", tmp_path / "a.json") == 0
+    assert "600 pixels outside of it are left out" in capsys.readouterr().out
+    part = np.roll(truth, 2, axis=0)[:15], truth[:15]
+    written = json.loads((tmp_path / "a.json").read_text())
+    assert str(evaluate(*part).mean_iou) in json.dumps(written)
+    assert run(*command, "--json", tmp_path / "a.json") == 2
+    assert run(*command, "--json", tmp_path / "a.csv") == 2
+    assert "choose one ending in .json" in capsys.readouterr().err
+    assert run(*command[:-1], "40:50,:") == 2
+    assert "--region is 40:50 along Y" in capsys.readouterr().err
 
 
 def test_an_evaluation_on_what_a_model_was_trained_on_is_refused(data, model, tmp_path, capsys):

@@ -111,6 +111,8 @@ def test_images_are_measured_one_by_one_and_averaged():
     assert report.metrics["assd"][2] == pytest.approx(np.mean(alone))
     assert [r.metrics["assd"][2] for r in report.images.values()] == alone
     assert "means over 2 images" in report.notes[-1]
+    with pytest.raises(ValueError, match="distances=True and distances=False cannot be pooled"):
+        report + evaluate(*first)
 
 
 def test_time_points_are_measured_one_by_one():

@@ -15,7 +15,7 @@ from napari_segkit.images.classes import LabelClass
 from napari_segkit.images.labels import IGNORE
 from napari_segkit.images.run_lengths import from_runs, to_runs
 from napari_segkit.tiling import Tiling
-from napari_segkit.training import hold_out as hold_out_module
+from napari_segkit.training import label_units
 from napari_segkit.training.dataset import LabelledImages
 from napari_segkit.training.events import OverfittingWarning, TrainStep, ValidationStep
 from napari_segkit.training.held_out import HeldOut, HeldOutImage
@@ -389,7 +389,7 @@ def test_losses_that_drift_apart_are_told_once(losses, told_at):
 
 
 def test_of_a_large_set_only_some_images_are_divided(monkeypatch):
-    monkeypatch.setattr(hold_out_module, "MAX_DIVIDED", 2 * 200 * 240)
+    monkeypatch.setattr(label_units, "MAX_DIVIDED", 2 * 200 * 240)
     images = labelled(*[dense() for _ in range(6)])
     kept, held_out = hold_out(SMALL, TrainConfig(validation="regions"), images)
     assert sum(mask is not None for mask in held_out.masks) in (1, 2)

@@ -5,7 +5,18 @@ from typing import Protocol
 
 from napari_segkit import __version__
 
-from . import demo, evaluate, measure, merge, models, predict, smooth, superpixels, train
+from . import (
+    cross_validate,
+    demo,
+    evaluate,
+    measure,
+    merge,
+    models,
+    predict,
+    smooth,
+    superpixels,
+    train,
+)
 
 
 class Command(Protocol):
@@ -21,7 +32,8 @@ class Command(Protocol):
 COMMANDS: dict[str, tuple[Command, str]] = {
     "models": (models, "List the available models, or show one in detail."),
     "train": (train, "Train a model on images and labels, and save it."),
-    "merge": (merge, "Merge a semantic and an instance model into a panoptic one."),
+    "cross-validate": (cross_validate, "Train without each fold of a set, and evaluate on it."),
+    "merge": (merge, "Merge two models into a panoptic one, or several into their mean."),
     "predict": (predict, "Predict labels for an image or a folder."),
     "smooth": (smooth, "Smooth probabilities or labels along the edges of their image."),
     "superpixels": (superpixels, "Segment images into superpixels."),

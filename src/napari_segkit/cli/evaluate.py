@@ -22,7 +22,7 @@ from .file_options import (
 from .options import add_options, read_options
 from .region_option import add_region, read_region, require_region
 from .signals import interrupt, on_signals
-from .table_files import check_table, write_table
+from .table_files import check_table, write_table, write_text
 from .terminal import USER_ERRORS, error_line, print_warnings, show_progress
 from .unseen import add_unseen, unseen
 
@@ -45,6 +45,8 @@ def add_arguments(parser: ArgumentParser) -> None:
                         help="file, folder or pattern; not with a CSV list")  # fmt: skip
     add_show_pairs(parser)
     parser.add_argument("--csv", metavar="FILE", help="write the metrics of every image here")
+    parser.add_argument("--json", metavar="FILE",
+                        help="write all metrics, of every image and pooled, here")  # fmt: skip
     parser.add_argument("--errors", metavar="FOLDER",
                         help="write maps of what is wrong into this folder, with a "
                              "legend")  # fmt: skip
@@ -89,6 +91,9 @@ def run(args: Namespace) -> int:
     if args.csv:
         with print_warnings():
             write_table(Path(args.csv), report.table(by="image"), overwrite=args.overwrite)
+    if args.json:
+        with print_warnings():
+            write_text(Path(args.json), report.to_json(), overwrite=args.overwrite)
     return 0
 
 
@@ -98,6 +103,8 @@ def _check_outputs(args: Namespace, files: Sequence["LabelFiles"], maps: ErrorFi
     inputs += [path for each in files for path in each.paths]
     if args.csv:
         check_table(Path(args.csv), inputs, overwrite=args.overwrite)
+    if args.json:
+        check_table(Path(args.json), inputs, (".json",), overwrite=args.overwrite)
     if maps is not None:
         maps.check([each.prediction for each in files], inputs)
 

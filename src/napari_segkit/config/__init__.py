@@ -6,6 +6,7 @@ the limits inside ``Annotated`` are read at run time.
 
 from .augment import AugmentConfig
 from .evaluate import Connectivity, EvaluateConfig, MetricsKind
+from .folds import FoldConfig
 from .masks import MaskConfig
 from .measure import MeasureBy, MeasureConfig
 from .model import Dims, FeatureConfig, ModelSpec, ObjectsBy
@@ -33,6 +34,7 @@ __all__ = [
     "Connectivity",
     "EvaluateConfig",
     "FeatureConfig",
+    "FoldConfig",
     "LabelsAre",
     "MRFConfig",
     "MaskConfig",

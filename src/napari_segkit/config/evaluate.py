@@ -1,12 +1,13 @@
 """Settings of an evaluation."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from napari_segkit.arguments import as_numbers, given
 
 from ._schema import Checked
+from .options import Options, Value
 from .training import LabelsAre
 
 MetricsKind = Literal["semantic", "instance", "panoptic"]
@@ -51,6 +52,9 @@ class EvaluateConfig(Checked):
     tolerance : float or None
         Boundaries that are no farther apart than this agree, in world units, for boundary F1 and
         surface Dice. None: one pixel, the largest spacing.
+    class_map : mapping
+        Label values of the prediction that have another value in the truth, such as 1=255. For
+        classes only; all others have the same value in both.
     """
 
     kind: MetricsKind = "semantic"
@@ -62,6 +66,7 @@ class EvaluateConfig(Checked):
     by_index: bool = False
     distances: bool = False
     tolerance: Annotated[float | None, {"min": 0}] = None
+    class_map: Mapping[str, Value] = Options({})
 
     def __post_init__(self) -> None:
         if self.spacing is not None:
@@ -69,7 +74,11 @@ class EvaluateConfig(Checked):
             object.__setattr__(self, "spacing", _floats("spacing", self.spacing, wanted))
         if self.thresholds is not None:
             object.__setattr__(self, "thresholds", _rising(self.thresholds))
+        if isinstance(self.class_map, Mapping):
+            texts = {str(value): other for value, other in self.class_map.items()}
+            object.__setattr__(self, "class_map", texts)
         super().__post_init__()
+        self._check_class_map()
         if self.kind == "instance":
             object.__setattr__(self, "unlabelled", self.unlabelled or None)
         elif self.thresholds is not None:
@@ -84,6 +93,22 @@ class EvaluateConfig(Checked):
         if self.distances and self.kind != "semantic":
             raise ValueError(
                 f"distances are for kind='semantic' only: leave them out for kind={self.kind!r}."
+            )
+
+    def values_of_truth(self) -> dict[int, int]:
+        """`class_map` with whole numbers."""
+        return {int(v): other for v, other in self.class_map.items() if isinstance(other, int)}
+
+    def _check_class_map(self) -> None:
+        for value, other in self.class_map.items():
+            if not value.isdecimal() or type(other) is not int or other < 0:
+                raise ValueError(
+                    f"class_map has {value}={given(other)}; give label values, whole numbers of 0 "
+                    "or more, such as 1=255."
+                )
+        if self.class_map and self.kind != "semantic":
+            raise ValueError(
+                f"class_map is for kind='semantic' only: leave it out for kind={self.kind!r}."
             )
 
 

@@ -1,6 +1,6 @@
 """Evaluation of a prediction against a truth; the kind decides which metrics are computed."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from itertools import count
@@ -20,6 +20,7 @@ from napari_segkit.steps import Step, drain, map_steps
 
 from .base_report import M_co
 from .base_report import Report as Report
+from .class_map import class_map_text, proposed_class_map
 from .instance import InstanceReport, ObjectMatching
 from .label_files import LabelFiles, pair_label_files
 from .label_pair import LabelPair as LabelPair
@@ -57,6 +58,7 @@ class Kind(Generic[M_co]):
 
 
 P = TypeVar("P", LabelPair, LabelFiles)
+NO_CLASS_MAP: Mapping[int, int] = {}
 SAME_NOTE = "Prediction and truth are one and the same array."
 KINDS: dict[str, Kind[Any]] = {
     "semantic": Kind(SemanticReport, ClassConfusion, class_reader, distances=(BoundaryDistances,)),
@@ -79,6 +81,7 @@ def evaluate(
     distances: bool = False,
     tolerance: float | None = None,
     groups: Sequence[str | None] | None = None,
+    class_map: Mapping[int, int] = NO_CLASS_MAP,
     region: object = None,
     unseen_by: TrainedOn | None = None,
     images: ImageSource | AnyPath | None = None,
@@ -130,6 +133,9 @@ def evaluate(
         A name for each pair of two lists, such as that of the subject or slide: for
         ``report.groups``, ``report.table(by="group")`` and the intervals of
         ``report.statistics()``. None among them: an image by itself.
+    class_map : mapping of int to int
+        Label values of the prediction that have another value in the truth, such as ``{1: 255}``,
+        for classes only. A note of the report proposes one where the classes do not correspond.
     region : slices, dict, polygons, napari Shapes layer or mask, optional
         The pixels that count, as in `Segmenter.predict`, the same in all images. None: all.
     unseen_by : Segmenter, optional
@@ -168,6 +174,7 @@ def evaluate(
         "by_index": by_index,
         "distances": distances,
         "tolerance": tolerance,
+        "class_map": class_map,
     }
     config, limits = change(EvaluateConfig(), options), Limits(region, unseen_by)
     if (unseen_by is None) != (images is None):
@@ -304,7 +311,7 @@ def _count_image(
         metric.finish()
     same = (SAME_NOTE,) if prediction is truth else ()
     place = (f"Compared pixel by pixel, although {pair.apart}",) if pair.apart else ()
-    naming = naming_notes(pair.prediction, pair.truth) if config.kind == "semantic" else ()
+    naming = _class_notes(main, pair) if config.kind == "semantic" and not config.class_map else ()
     notes = tuple(dict.fromkeys(same + place + naming + read_truth.notes + read_prediction.notes))
     return kind.report(
         main,
@@ -315,6 +322,13 @@ def _count_image(
         group=pair.group,
         not_counted=pixels.left_out,
     )
+
+
+def _class_notes(counted: ClassConfusion, pair: LabelPair) -> tuple[str, ...]:
+    """Notes on classes that do not correspond, by their names or values."""
+    proposed = proposed_class_map(counted, pair.prediction, pair.truth)
+    note = (f"Perhaps the same: {class_map_text(proposed)} of the truth (class_map).",)
+    return naming_notes(pair.prediction, pair.truth) + note * bool(proposed)
 
 
 def _with_groups(pairs: list[P], groups: Sequence[str | None] | None) -> list[P]:

@@ -52,7 +52,7 @@ class ClassConfusion(Metric):
         self.classes: tuple[int, ...] = ()
         self.counts = np.zeros((0, 1), np.int64)
         self.volumes = np.zeros((0, 2))
-        self.names = _names(image.prediction) | _names(image.truth)
+        self.names = own_names(image.prediction) | own_names(image.truth)
 
     def update(self, prediction: Labels, truth: Labels, core: Index) -> None:
         pairs = count_pairs(prediction[core], truth[core])
@@ -100,7 +100,8 @@ class ClassConfusion(Metric):
         return dict(zip(self.classes, values.tolist(), strict=True))
 
 
-def _names(source: LabelSource) -> dict[int, str]:
+def own_names(source: LabelSource) -> dict[int, str]:
+    """Class value -> name, for those that a layer names."""
     names = class_names(getattr(get_labels(source), "features", None))
     return {v: name for v, name in names.items() if name != f"class {v}"}
 
@@ -135,6 +136,7 @@ class SemanticReport(Report[ClassConfusion]):
     """
 
     kind = "semantic"
+    headline = (("iou", "mean"), ("dice", "mean"), ("accuracy", ""))
     without_mean = (*VOLUMES, "volume_error")
 
     @property

@@ -1,7 +1,7 @@
 """Reading of prediction and truth slab by slab, in memory or lazily."""
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from math import prod
@@ -96,6 +96,23 @@ def with_halo(core: Index, shape: Sequence[int], halo: int) -> tuple[Index, Inde
 
 
 def class_reader(labels: LazyArray, role: str, config: EvaluateConfig) -> LabelReader:
+    """Reader of class values, checked; values of a prediction become those of the truth."""
+    reader = _class_reader(labels, role, config)
+    class_map = config.values_of_truth() if role == "prediction" else {}
+    if not class_map:
+        return reader
+    return reader._replace(read=lambda slab: _translated(reader.read(slab), class_map))
+
+
+def _translated(values: Labels, class_map: Mapping[int, int]) -> Labels:
+    kind = np.result_type(values.dtype, np.min_scalar_type(max(class_map.values())))
+    meant = values.astype(kind)
+    for value, other in class_map.items():
+        meant[values == value] = other
+    return meant
+
+
+def _class_reader(labels: LazyArray, role: str, config: EvaluateConfig) -> LabelReader:
     """Reader of class values, which checks them.
 
     Arrays in memory are checked as a whole, others slab by slab; grey edges in one slab clean all.

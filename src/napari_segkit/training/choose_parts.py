@@ -32,13 +32,15 @@ def choose_parts(
     return chosen
 
 
-def assign_folds(counts: Counts, random: np.random.Generator) -> NDArray[np.int16]:
+def assign_folds(
+    counts: Counts, random: np.random.Generator, folds: int = FOLDS
+) -> NDArray[np.int16]:
     """Fold of each part, so that each holds about as much of each class, the rarest first."""
-    folds = np.full(len(counts), IGNORE, np.int16)
-    sums = np.zeros((FOLDS, counts.shape[1]))
+    fold_of = np.full(len(counts), IGNORE, np.int16)
+    sums = np.zeros((folds, counts.shape[1]))
     for index in np.argsort((counts > 0).sum(axis=0), kind="stable"):
-        parts = random.permutation(np.flatnonzero((counts[:, index] > 0) & (folds < 0)))
+        parts = random.permutation(np.flatnonzero((counts[:, index] > 0) & (fold_of < 0)))
         for part in parts[np.argsort(-counts[parts, index], kind="stable")]:
-            folds[part] = int(sums[:, index].argmin())
-            sums[folds[part]] += counts[part]
-    return folds
+            fold_of[part] = np.lexsort((sums.sum(axis=1), sums[:, index]))[0]
+            sums[fold_of[part]] += counts[part]
+    return fold_of

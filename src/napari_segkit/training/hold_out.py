@@ -1,33 +1,26 @@
 """Choose what is held out of a training, so that its model can be scored."""
 
-from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import cached_property, partial
-from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_segkit.config import ModelSpec, TrainConfig
-from napari_segkit.images.array_cache import MappedArray
-from napari_segkit.images.fingerprint import fingerprint
-from napari_segkit.images.labels import IGNORE, add_to_ids, to_indices
-from napari_segkit.images.types import AnyArray
-from napari_segkit.models import choose_ndim, model_info
+from napari_segkit.images.labels import IGNORE
 
 from .choose_parts import Counts, assign_folds, choose_parts
 from .dataset import LabelledImages
 from .events import counted
 from .held_out import NOTHING, HeldOut, HeldOutImage
-from .label_parts import Mask, Parts, borders, counts_of, divide, margin_around
+from .label_parts import Mask, Parts, borders
+from .label_units import LabelUnits, listed
 
 MIN_GROUPS = 3
 MIN_SHARE = 0.75  # of the fraction to hold out, of an image among equals
 MOST_OF_PARTS = 0.35  # in regions or strokes, of which there may be few
 MIN_PIXELS = 50  # of each class that is scored
 MIN_SCORED = 0.75  # of the classes
-MAX_DIVIDED = 2**27  # pixels of the images that regions are held out of: their masks are kept
 
 
 def hold_out(
@@ -46,29 +39,19 @@ def hold_out(
     return _Choice(spec, config, labelled).choose()
 
 
-class _Choice:
+class _Choice(LabelUnits):
     """One choice, the same for the same seed."""
-
-    def __init__(self, spec: ModelSpec, config: TrainConfig, labelled: LabelledImages) -> None:
-        self.config, self.labelled = config, labelled
-        self.random = np.random.default_rng(config.seed)
-        self.ndim = min(choose_ndim(spec, image.axes) for image, _ in labelled.pairs)
-        self.is_folded = model_info(spec.name).training == "pixels"
-        self.has_masks = model_info(spec.name).has_masks
-        self.names = [c.name for c in labelled.classes]
-        indices = partial(_indices, labelled=labelled)
-        self.indices = [MappedArray(v, indices, np.dtype(np.int16)) for _, v in labelled.pairs]
 
     def choose(self) -> tuple[LabelledImages, HeldOut]:
         how, note = self.config.validation, ""
-        groups = self._units(self.labelled.groups)
+        groups = self.units(self.labelled.groups)
         self._require_several(how, groups)
         if how == "groups" or (how == "auto" and any(self.labelled.groups)):
             least = 2 if how == "groups" else MIN_GROUPS
             if len(groups) >= least and (found := self._whole_images(groups, "groups")):
                 return found
             note = " No whole group can be held out, so this says little of a new one."
-        units = self._units()
+        units = self.units()
         is_enough = len(units) * self.config.validation_fraction >= MIN_SHARE
         if (how == "images" or (how == "auto" and is_enough)) and (
             found := self._whole_images(units, "images", note)
@@ -87,36 +70,12 @@ class _Choice:
                 "validation."
             )
 
-    def _units(self, groups: Sequence[str] = ()) -> list[list[int]]:
-        """Numbers of the images that stay together: of one group, or with the same pixels."""
-        names = [g or f"\0{n}" for n, g in enumerate(groups or [""] * len(self.indices))]
-        for number, first in enumerate(self.first_alike):
-            if names[number] != names[first]:
-                names = [names[first] if name == names[number] else name for name in names]
-        units: dict[str, list[int]] = {}
-        for number, name in enumerate(names):
-            units.setdefault(name, []).append(number)
-        return list(units.values())
-
-    @cached_property
-    def first_alike(self) -> list[int]:
-        """Number of the first image with the same pixels as each image."""
-        images = [image for image, _ in self.labelled.pairs]
-        known = [(k.zero_part, k.whole, k.ranges) for k in self.labelled.intensities]
-        keys: list[Hashable] = [(image.shape, *known[n : n + 1]) for n, image in enumerate(images)]
-        times = Counter(keys)
-        first: dict[Hashable, int] = {}
-        return [
-            first.setdefault((key, fingerprint(image) if times[key] > 1 else ""), number)
-            for number, (key, image) in enumerate(zip(keys, images, strict=True))
-        ]
-
     def _whole_images(
         self, units: Sequence[Sequence[int]], how: str, note: str = ""
     ) -> tuple[LabelledImages, HeldOut] | None:
         """Hold out whole images, those of a unit together; None if that cannot be done."""
         labelled = self.labelled
-        each = self._image_counts()
+        each = self.image_counts()
         counts = np.stack([sum(each[n] for n in unit) for unit in units])
         if self.is_folded:
             return self._folds_of_images(counts, units, f"{len(units)} {how}")
@@ -132,17 +91,9 @@ class _Choice:
         about = f"Validation: {what}{self._unscored(counts, chosen)}.{note}"
         return labelled.subset(kept), HeldOut(how, about, images)
 
-    def _image_counts(self) -> list[NDArray[np.int64]]:
-        """Labelled pixels of each class in each image."""
-        if self.labelled.counts:
-            values = [c.value for c in self.labelled.classes]
-            return [np.array([own.get(v, 0) for v in values]) for own in self.labelled.counts]
-        arrays = map(np.asarray, self.indices)
-        return [np.bincount(i[i >= 0], minlength=len(self.names)) for i in arrays]
-
     def _regions(self, note: str) -> tuple[LabelledImages, HeldOut]:
         """Hold out parts of the images."""
-        labelled, parts, counts = self.labelled, *self._parts()
+        labelled, parts, counts = self.labelled, *self.parts()
         what = f"{int(counts.any(axis=1).sum())} regions or strokes"
         if self.is_folded:
             return self._folds(counts, parts, what) or self._nothing(self._reason(counts))
@@ -153,50 +104,17 @@ class _Choice:
             return self._nothing(missing)
         is_held = np.append(False, chosen)
         masks = [m if m.any() else None for m in (is_held[own] for own in parts)]
-        left_out = self._left_out(masks)
+        left_out = self.left_out(masks)
         if lost := self._lost(left_out):
             return self._nothing(f"no label of {lost} is far enough from the others")
         pairs = zip(labelled.pairs, masks, strict=True)
         images = [HeldOutImage(*pair, mask) for pair, mask in pairs if mask is not None]
-        total = sum(int(own.sum()) for own in self._image_counts())
+        total = sum(int(own.sum()) for own in self.image_counts())
         about = (
             f"Validation: {int(chosen.sum())} of {what} ({counts[chosen].sum() / total:.0%} "
             f"of the labelled pixels){self._unscored(counts, chosen)}.{note}"
         )
         return replace(labelled, left_out=left_out), HeldOut("regions", about, images, masks)
-
-    def _left_out(self, masks: Sequence[Mask | None]) -> list[Mask | None]:
-        """What is not trained on: what is held out, around it, and the same of equal images."""
-        pairs = zip(masks, self.labelled.pairs, strict=True)
-        around = [
-            None if mask is None else margin_around(mask, image.label_axes, self.ndim)
-            for mask, (image, _) in pairs
-        ]
-        return [around[first] for first in self.first_alike]
-
-    def _parts(self) -> tuple[list[Parts], Counts]:
-        """Parts of each image, numbered through from 1, and how much they hold of each class."""
-        parts, counts, last, divided = [], [], 0, self._divided()
-        for number, (image, values) in enumerate(self.labelled.pairs):
-            if number not in divided or self.first_alike[number] != number:
-                parts.append(np.broadcast_to(np.int32(0), image.label_shape))
-                continue  # parts of an image are left out of equal ones, too
-            indices = np.asarray(self.indices[number])
-            ids = None if self.labelled.class_of is None else np.asarray(values)
-            own = divide(indices, image.label_axes, self.ndim, ids, bands=self.has_masks)
-            counts.append(counts_of(own, indices, len(self.names)))
-            parts.append(add_to_ids(own, last))
-            last += len(counts[-1])
-        return parts, np.concatenate(counts)
-
-    def _divided(self) -> set[int]:
-        """Numbers of the images that are divided: all, or some at random of a large set."""
-        sizes = np.array([prod(image.label_shape) for image, _ in self.labelled.pairs])
-        if sizes.sum() <= MAX_DIVIDED or self.is_folded:
-            return set(range(len(sizes)))
-        order = self.random.permutation(len(sizes))
-        count = max(1, int((sizes[order].cumsum() <= MAX_DIVIDED).sum()))
-        return set(order[:count].tolist())
 
     def _folds(
         self, counts: Counts, parts: Sequence[Parts], what: str
@@ -235,12 +153,12 @@ class _Choice:
 
     def _reason(self, counts: Counts) -> str:
         """Why no part can be held out; empty if one can."""
-        alone = self._of(np.asarray((counts > 0).sum(axis=0) == 1))
-        few = self._of(np.asarray(counts.sum(axis=0) < 2 * MIN_PIXELS))
+        alone = self.named(np.asarray((counts > 0).sum(axis=0) == 1))
+        few = self.named(np.asarray(counts.sum(axis=0) < 2 * MIN_PIXELS))
         if alone:
             verb = "is" if len(alone) == 1 else "are"
-            return f"{_names(alone)} {verb} labelled in one stroke or region only"
-        return f"too few labelled pixels of {_names(few)}" if few else ""
+            return f"{listed(alone)} {verb} labelled in one stroke or region only"
+        return f"too few labelled pixels of {listed(few)}" if few else ""
 
     def _missing(self, counts: Counts, chosen: Mask) -> str:
         """Why the parts that were chosen are not enough to score a model; empty if they are."""
@@ -248,12 +166,12 @@ class _Choice:
         of_objects = self.labelled.class_of is not None
         if scored[1:].any() if of_objects else scored.mean() > MIN_SCORED:
             return ""
-        few = _names(self._of(np.asarray(~scored)))
+        few = listed(self.named(np.asarray(~scored)))
         return self._reason(counts) or f"too few labels of {few} to hold some of them out"
 
     def _unscored(self, counts: Counts, chosen: Mask) -> str:
-        lost = self._of(np.asarray(~counts[chosen].any(axis=0) & counts.any(axis=0)))
-        return f", without {_names(lost)}" if lost else ""
+        lost = self.named(np.asarray(~counts[chosen].any(axis=0) & counts.any(axis=0)))
+        return f", without {listed(lost)}" if lost else ""
 
     def _lost(self, left_out: Sequence[Mask | None]) -> str:
         """Classes of which nothing is left to train on."""
@@ -262,20 +180,4 @@ class _Choice:
             inside = indices >= 0
             before[np.unique(indices[inside])] = True
             kept[np.unique(indices[inside if mask is None else inside & ~mask])] = True
-        return _names(self._of(before & ~kept))
-
-    def _of(self, is_meant: Mask) -> list[str]:
-        """Names of the classes that are meant."""
-        return [name for name, meant in zip(self.names, is_meant, strict=True) if meant]
-
-
-def _indices(values: AnyArray, labelled: LabelledImages) -> AnyArray:
-    """Index of the class of each pixel, -1 where it is not labelled."""
-    if labelled.class_of is None:
-        return to_indices(values, [c.value for c in labelled.classes])
-    return np.where(values < 0, IGNORE, labelled.class_of[np.maximum(values, 0)]).astype(np.int16)
-
-
-def _names(names: Sequence[str]) -> str:
-    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-    return ", ".join(names[:5]) + more
+        return listed(self.named(before & ~kept))

@@ -10,6 +10,7 @@ from napari_segkit.images.intensity import (
     Statistics,
     dtype_statistics,
     identity_statistics,
+    mostly_zero,
     pooled_statistics,
     require_contrast,
 )
@@ -20,6 +21,11 @@ MAX_SAMPLE = 2**26  # pixels that are measured together
 def sampled_pixels(config: TrainConfig, images: int) -> int:
     """Pixels of each image that are kept to measure all images together."""
     return max(1, MAX_SAMPLE // images) if config.normalise == "training" else 0
+
+
+def has_zero_background(config: TrainConfig, measured: Sequence[Intensities]) -> bool:
+    """Whether intensities are measured over non-zero pixels only."""
+    return config.normalise == "image" and mostly_zero(measured)
 
 
 def statistics_of(

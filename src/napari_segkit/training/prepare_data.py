@@ -7,7 +7,7 @@ from napari_segkit.config import ModelSpec, TrainConfig
 from napari_segkit.images.array_cache import MaskedArray
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.classes import MAX_NAME, LabelClass
-from napari_segkit.images.intensity import measure_intensities, mostly_zero
+from napari_segkit.images.intensity import measure_intensities
 from napari_segkit.images.labels import IGNORE
 from napari_segkit.images.resample import resample_pairs, resize_marks
 from napari_segkit.images.types import LazyArray
@@ -18,7 +18,12 @@ from .held_out import HeldOutImage, Mask
 from .held_out_samples import Marks, held_out_samples
 from .live_labels import LiveLabels
 from .missing_pixels import complete_targets
-from .normalisation import require_moderate, sampled_pixels, statistics_of
+from .normalisation import (
+    has_zero_background,
+    require_moderate,
+    sampled_pixels,
+    statistics_of,
+)
 from .sampler import Sample
 from .targets import index_counts, object_sizes, require_all, targets_of
 
@@ -29,8 +34,14 @@ def prepare_data(
     labelled: LabelledImages,
     held_out: Sequence[HeldOutImage] = (),
     live: LiveLabels | None = None,
+    *,
+    nonzero: bool | None = None,
 ) -> TrainingData:
-    """Measure, resample and encode labelled images as the model needs them."""
+    """Measure, resample and encode labelled images as the model needs them.
+
+    `nonzero` says whether intensities are measured over non-zero pixels only; None: where most
+    pixels are zero.
+    """
     _require_short_names(labelled.classes)
     classes = outputs(spec, len(labelled.classes), config)
     images = [image for image, _ in labelled.pairs]
@@ -38,7 +49,8 @@ def prepare_data(
     measured = labelled.intensities or [
         measure_intensities(image, ndim, sampled_pixels(config, len(images))) for image in images
     ]
-    nonzero = config.normalise == "image" and mostly_zero(measured)
+    if nonzero is None:
+        nonzero = has_zero_background(config, measured)
     statistics = statistics_of(images, config, measured, nonzero)
     require_moderate(config, images, measured, statistics)
     images, values = resample_pairs(

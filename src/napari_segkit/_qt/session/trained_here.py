@@ -26,7 +26,9 @@ class TrainedHere:
         figure = "not validated"
         if best is not None:
             figure = f"{'F1' if self.model.predicts_objects else 'Dice'} {best.score:.3f}"
-        return f"{self.ended:%H:%M}, {figure}, {name or model_info(self.model.spec.name).title}"
+        title, members = model_info(self.model.spec.name).title, self.model.members
+        title = f"mean of {members} {title}" if members > 1 else title
+        return f"{self.ended:%H:%M}, {figure}, {name or title}"
 
 
 class TrainedModels:

@@ -94,7 +94,9 @@ def _is_pretrained(segmenter: Segmenter) -> bool:
 
 def _training(segmenter: Segmenter) -> str:
     """Number of training steps and last loss, for methods trained in steps."""
-    count = len(segmenter.history)
+    count, trained = len(segmenter.history), segmenter.trained
+    if trained is not None and trained.members > 1:
+        return f"Mean of {trained.members} trained networks."
     if count == 0 or "epochs" in model_info(segmenter.spec.name).unused:
         return "Trained."
     plural = "" if count == 1 else "s"

@@ -82,7 +82,9 @@ def test_errors_follow_each_evaluation_and_a_renamed_layer_stays(dock, viewer, q
     dock.evaluate()
     assert dock.wait_idle()
     assert viewer.layers["cells prediction errors"] is not layer
-    press(dock)
+    viewer.layers.remove("cells prediction errors")
+    assert not dock.errors.errors_button.isChecked()
+    assert viewer.layers["cells prediction"].visible
     assert layer in viewer.layers
     assert LayerMetadata.of(layer).kind == "errors"
 
@@ -121,8 +123,9 @@ def test_contours_are_drawn_in_two_colours_and_the_layers_stay_as_they_are(dock,
     assert truth.colormap is colormap
     prediction.data = TRUTH.copy()
     assert contours[1].data is prediction.data
+    press(dock)
     viewer.layers.remove(truth)
-    assert not any(x in viewer.layers for x in contours)
+    assert not any(LayerMetadata.of(x).kind for x in viewer.layers)
     assert prediction.visible
     assert not dock.errors.contours_button.isChecked()
 

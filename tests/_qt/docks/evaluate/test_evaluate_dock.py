@@ -237,6 +237,22 @@ def test_the_confusion_matrix_is_a_picture(dock, qtbot, tmp_path):
     assert (dock.figure.picture != picture).any()  # grey
 
 
+def test_a_map_of_classes_is_offered(dock, viewer, qtbot):
+    viewer.layers["truth"].data = np.where(TRUTH == 2, 255, 0).astype(np.uint8)
+    viewer.layers["prediction"].data = PREDICTION - np.uint8(1)
+    dock.live.switch.setChecked(True)
+    following(qtbot, dock)
+    (offered,) = dock.metrics.remedies.offered
+    assert offered == "Take 1 of the prediction as 255 of the truth"
+    dock.metrics.remedies.answer(offered)
+    qtbot.waitUntil(lambda: dock.result is not None and dock.stale is None)
+    expected = evaluate(PREDICTION - 1, TRUTH - 1)
+    assert dock.result.report.iou == {0: expected.iou[0], 255: expected.iou[1]}
+    assert dock.metrics.remedies.offered == []
+    assert "class_map={1: 255}" in dock.code()
+    following(qtbot, dock)
+
+
 def test_a_region_limits_the_metrics(dock, viewer, qtbot):
     dock.live.switch.setChecked(True)
     box = np.array([[3.5, 3.5], [3.5, 20.5], [15.5, 20.5], [15.5, 3.5]])

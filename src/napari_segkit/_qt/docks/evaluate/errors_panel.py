@@ -6,6 +6,7 @@ from html import escape
 from typing import NamedTuple
 
 from napari.layers import Labels
+from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import QPushButton, QWidget
 
 from napari_segkit._qt.layers.error_layers import (
@@ -15,6 +16,7 @@ from napari_segkit._qt.layers.error_layers import (
     show_errors,
 )
 from napari_segkit._qt.layers.hidden_layers import HiddenLayers
+from napari_segkit._qt.layers.layer_watcher import Listener
 from napari_segkit._qt.layers.unwrap_proxy import unwrapped
 from napari_segkit._qt.session.background import LatestCall
 from napari_segkit._qt.session.session import Session
@@ -56,12 +58,18 @@ class Found(NamedTuple):
 class ErrorsPanel(QWidget):
     """Shows the errors of the layers that a dock compares; `request` gives copies of them."""
 
+    found = Signal()  # errors; `set_state` says then whether they are out of date
+    listed = Signal()  # errors are shown that were not before
+
     def __init__(self, session: Session, request: Callable[[], EvaluationRequest]) -> None:
         super().__init__()
         self._viewer = viewer = unwrapped(session.viewer)
         self._request = request
         self._found: Found | None = None
+        self._layer: Labels | None = None  # the error map
         self._hidden = HiddenLayers()
+        self._removals = Listener(self, self._on_removed)
+        self._removals.listen([viewer.layers.events.removed])
         self._layers: tuple[Labels | None, Labels | None] = None, None
         self.errors_button = QPushButton(ERRORS, checkable=True, toolTip=ERRORS_TIP)
         self.contours_button = QPushButton(CONTOURS, checkable=True, toolTip=CONTOURS_TIP)
@@ -120,14 +128,14 @@ class ErrorsPanel(QWidget):
             self.search()
         else:
             self._search.cancel()
-            remove_errors(self._viewer)
 
     def _on_found(self, found: Found) -> None:
         prediction, truth = self._layers
         if prediction not in self._viewer.layers or truth not in self._viewer.layers:
             return
-        errors, self._found = found.errors, found
-        show_errors(self._viewer, prediction, truth, errors.values, errors.classes)
+        is_first, errors, self._found = self._found is None, found.errors, found
+        self._layer = None  # it may be replaced
+        self._layer = show_errors(self._viewer, prediction, truth, errors.values, errors.classes)
         if errors.objects is not None:
             linked = found.ids_are_values
             self.objects.show_objects(errors.objects, prediction, truth, linked=linked)
@@ -135,12 +143,19 @@ class ErrorsPanel(QWidget):
             self.places.show_places(found.places, errors.classes, truth)
         self.objects.setVisible(errors.objects is not None)
         self.places.setVisible(errors.objects is None and bool(found.places))
-        self.text.setText("" if found.places else NO_ERRORS)
         self._on_shown()
+        self.found.emit()
+        if is_first:
+            QTimer.singleShot(0, self.listed.emit)  # when they are laid out
 
     def _on_error(self, error: BaseException) -> None:
         self.errors_button.setChecked(False)
         self.text.setText(error_text(error, ERRORS))
+
+    def _on_removed(self) -> None:
+        """A person removed the error map: it is not shown again by the next evaluation."""
+        if self._layer is not None and self._layer not in self._viewer.layers:
+            self.errors_button.setChecked(False)
 
     def _on_contours(self, shown: bool) -> None:
         prediction, truth = self._layers
@@ -153,7 +168,8 @@ class ErrorsPanel(QWidget):
         self.contours_button.setChecked(False)
 
     def _clear(self) -> None:
-        self._found = None
+        self._found = self._layer = None
+        remove_errors(self._viewer)
         self.text.setText("")
         self.places.hide()
         self.objects.hide()

@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from napari_segkit._qt.layers.result_layers import fingerprint
 from napari_segkit._qt.layers.snapshots import ShapesSnapshot, Snapshot
 from napari_segkit.config import EvaluateConfig
+from napari_segkit.evaluation.class_map import proposed_class_map
 from napari_segkit.evaluation.left_out import Limits, truth_image
 from napari_segkit.evaluation.metric import Metric
 from napari_segkit.evaluation.report import LabelPair, Report
+from napari_segkit.evaluation.semantic import ClassConfusion
 from napari_segkit.images.axes_image import full_resolution
 from napari_segkit.jobs.evaluate import evaluate_job
 from napari_segkit.steps import Job, Step
@@ -46,6 +48,7 @@ class EvaluationResult:
     text: str
     on_training_data: bool
     unit: str  # of distances; "": unknown
+    class_map: dict[int, int]  # that is proposed
 
 
 def evaluate_layers(request: EvaluationRequest) -> Job[EvaluationResult]:
@@ -67,7 +70,12 @@ def _steps(
     title = f"{prediction.name} against {truth.name}{MARK * includes}."
     text = "\n".join([title, report.summary(), *report.notes])
     unit = truth_image(truth).unit
-    return EvaluationResult(report, request.key, request.config, hashes, text, includes, unit)
+    proposed = {}
+    if isinstance(report.main, ClassConfusion) and not request.config.class_map:
+        proposed = proposed_class_map(report.main, prediction, truth)
+    return EvaluationResult(
+        report, request.key, request.config, hashes, text, includes, unit, proposed
+    )
 
 
 def limited_pair(

@@ -7,6 +7,7 @@ from napari.layers import Layer
 from qtpy.QtCore import QObject, Signal
 
 from napari_segkit._qt.layers.layer_watcher import Listener, emitters_of
+from napari_segkit._qt.widgets import python_snippets
 from napari_segkit._qt.widgets.choice import Choice
 from napari_segkit._qt.widgets.label_semantics import LabelSemantics
 from napari_segkit._qt.widgets.question import Answers
@@ -56,6 +57,7 @@ COLUMNS = {
     "volumes": ("Volumes", "Area or volume in world units, and its relative error."),
 }
 COLUMNS_TIP = "<p>Which metrics of classes the table shows.</p>"
+KEYWORDS = ("kind", "unlabelled", "labels_are", "by_index", "distances")
 NO_OTHERS: Mapping[str, Callable[[], object]] = {}
 KIND_TIP = "<p>What to compare. Set from the layers until you choose.</p>"
 
@@ -112,6 +114,7 @@ class MetricsChoice(QObject):
         self.kind = MetricsKindChoice()
         self.semantics = LabelSemantics(self, unlabelled=None)
         self.by_index = False  # although the layers do not lie on each other
+        self.class_map: dict[int, int] = {}  # of values of the prediction to those of the truth
         texts = [(text, name) for name, (text, _) in COLUMNS.items()]
         self.columns = Choice(texts, tooltip=COLUMNS_TIP, tips=[tip for _, tip in COLUMNS.values()])
         self.remedies = Answers()
@@ -122,13 +125,22 @@ class MetricsChoice(QObject):
     @property
     def value(self) -> EvaluateConfig:
         kind, semantics = self.kind.value, self.semantics.value
+        class_map = {str(value): other for value, other in self.class_map.items()}
         return EvaluateConfig(
             kind,
             semantics["unlabelled"],
             "ask" if kind == "panoptic" else semantics["labels_are"],  # always segment ids
             by_index=self.by_index,
+            class_map=class_map if kind == "semantic" else {},
             distances=self.shown == "distances",
         )
+
+    def keywords(self) -> str:
+        """The options as Python code, those that differ from the defaults."""
+        value, default = self.value, EvaluateConfig()
+        values = {name: getattr(value, name) for name in KEYWORDS}
+        changed = {n: v for n, v in values.items() if v != getattr(default, n)}
+        return python_snippets.keywords(**changed, class_map=value.values_of_truth() or None)
 
     @property
     def shown(self) -> str:
@@ -137,7 +149,7 @@ class MetricsChoice(QObject):
 
     def restore_for(self, *layers: Layer | None) -> None:
         """Show the options chosen for these layers, or their defaults."""
-        self.by_index = False
+        self.by_index, self.class_map = False, {}
         self._feature_events.listen(e for x in layers for e in emitters_of(x, "features"))
         self.kind.restore_for(*layers)
         self.semantics.restore_for(*layers)
@@ -152,6 +164,12 @@ class MetricsChoice(QObject):
         texts = REMEDIES.get(self.kind.value, {})
         proposed = [r for r in getattr(error, "remedies", ()) if r in texts]
         self.remedies.offer({texts[r]: partial(self._apply, r) for r in proposed} | {**others})
+
+    def use_class_map(self, class_map: dict[int, int]) -> None:
+        """Take values of the prediction as others of the truth."""
+        self.class_map = class_map
+        self._on_choice()
+        self.remedy_applied.emit()
 
     def _on_features(self) -> None:
         self.kind.update_suggestion()

@@ -38,7 +38,8 @@ class StartChoice(Choice[Begin]):
     def offered(self) -> list[tuple[str, Begin]]:
         session, segmenter = self._session, self._session.segmenter
         choices: list[tuple[str, Begin]] = [(NEW, None)]
-        if segmenter.is_trained and model_info(segmenter.spec.name).training != "pixels":
+        is_one = segmenter.trained is not None and segmenter.trained.members == 1
+        if is_one and model_info(segmenter.spec.name).training != "pixels":
             choices.append((CURRENT, "current"))
         if session.interrupted.stopped is not None:
             choices.append((STOPPED, "stopped"))

@@ -31,6 +31,7 @@ from napari_segkit.training_set import TrainingRow, TrainingSet
 
 from .annotation_panel import AnnotationPanel
 from .corrections_row import CorrectionsRow
+from .cross_validation_box import CrossValidationBox
 from .data_pictures import Data, augmentation_button, pairs_button
 from .memory_line import MemoryLine
 from .model_check import ModelCheck
@@ -78,6 +79,7 @@ class TrainDock(Dock):
             self.session, "Train", tooltip=TRAIN, code=self.code, lower=SMALLER_TILES, pausable=True
         )
         self.live = LiveBox(self.session)
+        self.folds = CrossValidationBox(self.session, self._data, self._cross_validation_code)
         self.next_place.model = self._newest_model
         self.view = TrainingView(self.session)
         self.curve = self.view.loss
@@ -221,6 +223,20 @@ class TrainDock(Dock):
         steps = f"session(viewer).segmenter.train_epochs({arguments})"
         return python_snippets.with_import(f"session(viewer).run({steps}, title='Train')")
 
+    def _cross_validation_code(self, folds: str) -> str:
+        """Python code for a cross-validation."""
+        config, axes = to_python(self.config()), ""
+        training_set = "session(viewer).training_set"
+        if not self.training_set.is_used:
+            row = f"TrainingRow({self.data.code()}{self.annotation.code()})"
+            training_set = f"TrainingSet([{row}])"
+            axes = python_snippets.keywords(axes=self.data.axes.value)
+        steps = (
+            f"cross_validations(session(viewer).segmenter.spec, {training_set}, {config}, {folds}"
+            f"{axes})"
+        )
+        return python_snippets.with_import(f"session(viewer).run({steps}, title='Cross-validate')")
+
     def _lay_out(self) -> None:
         self.groups.insertWidget(0, self.offer)  # in view whatever is closed
         self.data.image.tooltip = IMAGE
@@ -248,6 +264,7 @@ class TrainDock(Dock):
             _memory=self.memory,
         )
         self.form.augment.native.layout().addWidget(self.augmentation)
+        self.add_group("Cross-validation", opened=False, _box=self.folds)
         self.footer.addWidget(self.live)
         self.footer.addWidget(self.next_place)
         self.footer.addWidget(self.bar)
@@ -414,6 +431,7 @@ class TrainDock(Dock):
         missing = self._missing()
         self.bar.set_reason(missing)
         self.live.set_reason(missing)
+        self.folds.bar.set_reason(missing)
         self.bar.button.setVisible(not self.live.is_on)
         if missing is None and not self.bar.is_running:
             self.memory.show_training(self._image(), self.config())

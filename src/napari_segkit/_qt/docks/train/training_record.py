@@ -13,10 +13,15 @@ def recorded(
 ) -> Generator[Any, Any, Any]:
     """The steps of a training, which tells the session its labels once it has given a model."""
     segmenter, before = session.segmenter, session.segmenter.trained
-    used = frozenset(text for x in labels for text in (x.unique_id, fingerprint(x.data)))
+    used = used_labels(labels)
     try:
         return (yield from training)
     finally:
         trained = segmenter.trained
         if trained is not None and trained is not before:
             session.keep_training_labels(trained.identity, used)
+
+
+def used_labels(labels: Sequence[Snapshot]) -> frozenset[str]:
+    """What labels are recognised by: `unique_id` and fingerprint of each."""
+    return frozenset(text for x in labels for text in (x.unique_id, fingerprint(x.data)))

@@ -274,17 +274,22 @@ def train_set(
     resume: Path | None,
     start: Start | None,
 ) -> Generator[Any, Any, Any]:
-    """Train on a set whose files are all there; ValueError says which one is not."""
+    """Train on a set whose files are all there."""
+    require_files(training_set)
+    steps = segmenter.train_epochs(
+        training_set, config=config, axes=axes, resume=resume, start=start
+    )
+    return (yield from steps)
+
+
+def require_files(training_set: TrainingSet) -> None:
+    """Refuse a set with a file that is gone."""
     for number, row in enumerate(training_set.rows, 1):
         if (file := missing_file(row)) is not None:
             raise ValueError(
                 f"{image_name(row)} of the training set (row {number}): there is no file {file}. "
                 "Bring it back, or remove the row."
             )
-    steps = segmenter.train_epochs(
-        training_set, config=config, axes=axes, resume=resume, start=start
-    )
-    return (yield from steps)
 
 
 def edited_row(row: TrainingRow, field: str, value: str) -> TrainingRow:
