@@ -10,16 +10,8 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "src" / "napari_segkit"
 HEAVY = ("torch", "monai", "skimage", "scipy", "napari", "qtpy", "magicgui", "PyQt6", "PySide6")
-WIDGETS = {
-    "Model",
-    "Train",
-    "Predict",
-    "Evaluate",
-    "Compare",
-    "Refine",
-    "Superpixels",
-    "SegKit workbench",
-}
+DOCKS = {"Model", "Train", "Predict", "Evaluate", "Compare", "Measure", "Refine", "Superpixels"}
+WIDGETS = DOCKS | {"SegKit workbench"}
 
 
 def python(*lines):

@@ -46,6 +46,7 @@ def test_all_docks_share_one_session(workbench):
         "Predict",
         "Evaluate",
         "Compare",
+        "Measure",
         "Refine",
         "Super-\npixels",
     ]

@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QDockWidget, QMainWindow, QTabWidget, QWidget
 
 from napari_segkit._qt.docks.compare.compare_dock import CompareDock
 from napari_segkit._qt.docks.evaluate.evaluate_dock import EvaluateDock
+from napari_segkit._qt.docks.measure.measure_dock import MeasureDock
 from napari_segkit._qt.docks.model.model_dock import ModelDock
 from napari_segkit._qt.docks.predict.predict_dock import PredictDock
 from napari_segkit._qt.docks.refine.refine_dock import RefineDock
@@ -40,6 +41,7 @@ class Workbench(QTabWidget):
         self.predict = self._add("Predict", PredictDock(napari_viewer))
         self.evaluate = self._add("Evaluate", EvaluateDock(napari_viewer))
         self.compare = self._add("Compare", CompareDock(napari_viewer))
+        self.measure = self._add("Measure", MeasureDock(napari_viewer))
         self.refine = self._add("Refine", RefineDock(napari_viewer))
         self.superpixels = self._add("Super-\npixels", SuperpixelDock(napari_viewer))
         self.setCurrentWidget(self.train)
