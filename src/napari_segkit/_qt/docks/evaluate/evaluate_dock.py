@@ -6,7 +6,6 @@ from napari.layers import Layer
 from napari.viewer import Viewer
 from qtpy.QtWidgets import QPushButton
 
-from napari_segkit._qt.layers.belonging import share_image
 from napari_segkit._qt.layers.layer_watcher import LayerWatcher
 from napari_segkit._qt.layers.snapshots import snapshot
 from napari_segkit._qt.session.background import LatestCall
@@ -17,8 +16,6 @@ from napari_segkit._qt.widgets.gui_messages import error_text
 from napari_segkit._qt.widgets.layer_choice import (
     LayerChoice,
     is_prediction,
-    is_superpixels,
-    is_truth,
 )
 from napari_segkit._qt.widgets.place_note import PlaceNote
 from napari_segkit._qt.widgets.run_bar import RunBar
@@ -26,9 +23,7 @@ from napari_segkit._qt.widgets.when_visible import WhenVisible, catch_up
 from napari_segkit.config import EvaluateConfig
 from napari_segkit.evaluation.class_map import class_map_text
 from napari_segkit.evaluation.left_out import ONLY_SEEN
-from napari_segkit.images.axes_image import full_resolution
 from napari_segkit.images.geometry import apart
-from napari_segkit.images.layer_metadata import LayerMetadata
 
 from .errors_panel import ErrorsPanel
 from .layer_evaluation import (
@@ -38,6 +33,7 @@ from .layer_evaluation import (
     evaluate_layers,
     fingerprints,
 )
+from .layer_ranks import rank_prediction, rank_truth
 from .live_evaluation import LiveEvaluation
 from .metrics_choice import COLUMNS as SEMANTIC_COLUMNS
 from .metrics_choice import MetricsChoice
@@ -69,10 +65,10 @@ class EvaluateDock(Dock):
         self.result: EvaluationResult | None = None
         viewer = self.viewer
         self.prediction = LayerChoice(
-            viewer, "labels", rank=_rank_prediction, tooltip=PREDICTION_TIP
+            viewer, "labels", rank=rank_prediction, tooltip=PREDICTION_TIP
         )
         self.follower = follow_result(
-            self.session, self.prediction, lambda layer: _rank_prediction(layer) == 0
+            self.session, self.prediction, lambda layer: rank_prediction(layer) == 0
         )
         self.truth = LayerChoice(viewer, "labels", rank=self._rank_truth, tooltip=TRUTH_TIP)
         self.place = PlaceNote(lambda: apart(*self._chosen_layers()))
@@ -109,27 +105,10 @@ class EvaluateDock(Dock):
         """Python code that does the same as the button."""
         catch_up(self)
         arguments = ", ".join(map(python_snippets.layer, self._chosen_layers()))
-        options = self.metrics.value
-        keywords = python_snippets.keywords(
-            kind=None if options.kind == "semantic" else options.kind,
-            unlabelled=options.unlabelled,
-            labels_are=None if options.labels_are == "ask" else options.labels_are,
-            by_index=options.by_index or None,
-            distances=options.distances or None,
-            class_map=options.values_of_truth() or None,
-        )
-        return python_snippets.with_import(
-            f"evaluate({arguments}{keywords}{self.pixels.keywords()}{self._seen_keywords()})"
-        )
-
-    def _seen_keywords(self) -> str:
-        """What leaves out the pixels that the session's model was trained on."""
-        training, own = training_of(self.session, self.prediction.value), self.session.segmenter
-        is_own = own.trained is not None and own.trained.identity == training.identity
-        if not (self.pixels.seen.value and is_own and own.records_training and training.image):
-            return ""
-        image = f"viewer.layers[{training.image.name!r}]"
-        return f", unseen_by=session(viewer).segmenter, images={image}"
+        training = training_of(self.session, self.prediction.value)
+        seen = training.keywords(self.session) if self.pixels.seen.value else ""
+        keywords = f"{self.metrics.keywords()}{self.pixels.keywords()}{seen}"
+        return python_snippets.with_import(f"evaluate({arguments}{keywords})")
 
     def csv(self) -> str:
         """Metrics table as CSV with a header line."""
@@ -184,28 +163,7 @@ class EvaluateDock(Dock):
         return layer not in self._chosen_layers() and not is_prediction(layer)
 
     def _rank_truth(self, layer: Layer) -> int | None:
-        """Rank as the default truth, lower is better; None: never."""
-        prediction = self.prediction.value
-        if layer is prediction or is_superpixels(layer) or not self._may_be_truth(layer):
-            return None
-        return 0 if is_truth(layer) else 2 if is_prediction(layer) else 1
-
-    def _may_be_truth(self, layer: Layer) -> bool:
-        """Whether a layer is of the image of the prediction, and was not trained on."""
-        prediction = self.prediction.value
-        if str(layer.unique_id) in self._training_labels():
-            return False
-        if prediction is None:
-            return True
-        same_shape = full_resolution(layer).shape == full_resolution(prediction).shape
-        return same_shape and share_image(self.session, prediction, layer)
-
-    def _training_labels(self) -> frozenset[str]:
-        """Those of the model that made the prediction; of the session's if it is unknown."""
-        prediction, trained = self.prediction.value, self.session.segmenter.trained
-        made_by = {} if prediction is None else LayerMetadata.of(prediction).provenance
-        identity = trained.identity if trained else ""
-        return self.session.training_labels(made_by.get("model", {}).get("id", identity))
+        return rank_truth(self.session, self.prediction.value, layer)
 
     def _lay_out(self) -> None:
         self.add_group(
@@ -368,10 +326,3 @@ class EvaluateDock(Dock):
             )
             self.figure.show_report(self.result.report, stale=stale is not None)
             self.summary.setText("\n".join(filter(None, [stale, self.result.text])))
-
-
-def _rank_prediction(layer: Layer) -> int | None:
-    """Rank as the default prediction, lower is better; None: never."""
-    if is_truth(layer) or is_superpixels(layer):
-        return None
-    return 0 if is_prediction(layer) else 1

@@ -7,6 +7,7 @@ from napari.layers import Layer
 from qtpy.QtCore import QObject, Signal
 
 from napari_segkit._qt.layers.layer_watcher import Listener, emitters_of
+from napari_segkit._qt.widgets import python_snippets
 from napari_segkit._qt.widgets.choice import Choice
 from napari_segkit._qt.widgets.label_semantics import LabelSemantics
 from napari_segkit._qt.widgets.question import Answers
@@ -56,6 +57,7 @@ COLUMNS = {
     "volumes": ("Volumes", "Area or volume in world units, and its relative error."),
 }
 COLUMNS_TIP = "<p>Which metrics of classes the table shows.</p>"
+KEYWORDS = ("kind", "unlabelled", "labels_are", "by_index", "distances")
 NO_OTHERS: Mapping[str, Callable[[], object]] = {}
 KIND_TIP = "<p>What to compare. Set from the layers until you choose.</p>"
 
@@ -132,6 +134,13 @@ class MetricsChoice(QObject):
             class_map=class_map if kind == "semantic" else {},
             distances=self.shown == "distances",
         )
+
+    def keywords(self) -> str:
+        """The options as Python code, those that differ from the defaults."""
+        value, default = self.value, EvaluateConfig()
+        values = {name: getattr(value, name) for name in KEYWORDS}
+        changed = {n: v for n, v in values.items() if v != getattr(default, n)}
+        return python_snippets.keywords(**changed, class_map=value.values_of_truth() or None)
 
     @property
     def shown(self) -> str:

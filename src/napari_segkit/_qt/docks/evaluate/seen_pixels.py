@@ -40,6 +40,15 @@ class Training:
         except ValueError:  # an image that the model could not read, such as of other channels
             return None
 
+    def keywords(self, session: Session) -> str:
+        """Python code that leaves out what the session's model was trained on; "" of others."""
+        own = session.segmenter
+        is_own = own.trained is not None and own.trained.identity == self.identity
+        if self.image is None or not (is_own and own.records_training):
+            return ""
+        image = f"viewer.layers[{self.image.name!r}]"
+        return f", unseen_by=session(viewer).segmenter, images={image}"
+
 
 def training_of(session: Session, prediction: Layer | None) -> Training:
     """What is known of the training behind a prediction; of the session's if nothing is."""
