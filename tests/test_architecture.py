@@ -10,7 +10,8 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "src" / "napari_segkit"
 HEAVY = ("torch", "monai", "skimage", "scipy", "napari", "qtpy", "magicgui", "PyQt6", "PySide6")
-WIDGETS = {"Model", "Train", "Predict", "Evaluate", "Refine", "Superpixels", "SegKit workbench"}
+DOCKS = {"Model", "Train", "Predict", "Evaluate", "Measure", "Refine", "Superpixels"}
+WIDGETS = DOCKS | {"SegKit workbench"}
 
 
 def python(*lines):

@@ -70,7 +70,8 @@ class Waiting(Step):
 class Finish:
     """Command: end the work now and return its result, ``steps.send(Finish())``.
 
-    A training is validated as one that is complete; a prediction returns the tiles that are done.
+    A training is validated as one that is complete, but that of a network without an end, for which
+    a person waits; a prediction returns the tiles that are done.
     """
 
 

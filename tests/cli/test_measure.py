@@ -63,7 +63,7 @@ def test_a_table_replaces_no_input_and_no_table(folders, tmp_path, capsys):
     assert run(masks, images, "-o", target) == 2
     assert run(masks, images, "-o", masks / "0.png") == 2
     assert target.read_text() == "mine"
-    assert "is no name of a table" in capsys.readouterr().err
+    assert "masks/0.png is an input" in capsys.readouterr().err
 
 
 def test_an_error_names_the_file(folders, capsys):

@@ -159,3 +159,14 @@ def test_other_kinds_have_statistics(kind):
 def test_bad_input_gets_a_sentence(call, sentence):
     with pytest.raises(ValueError, match=sentence):
         call(evaluate(*pairs(1)))
+
+
+def test_the_printed_report_of_several_images_tells_the_spread(report):
+    found = row(report.statistics(), "iou", "mean")
+    interval = f"(95 % interval {found['low']:.4f} to {found['high']:.4f})"
+    expected = f"Over 8 images in 5 groups: mean iou {found['mean']:.4f} ± {found['std']:.4f}"
+    assert f"{expected} {interval}, mean dice" in str(report)
+    assert "Over" not in str(report.images[0])
+    for kind in ("instance", "panoptic"):
+        several = evaluate(*pairs(2), kind=kind, labels_are="objects")
+        assert "Over 2 images: mean " in str(several)

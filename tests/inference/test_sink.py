@@ -15,6 +15,7 @@ from napari_segkit.images.classes import foreground_classes
 from napari_segkit.inference import semantic
 from napari_segkit.inference.progress import TileStep
 from napari_segkit.inference.request import PredictRequest
+from napari_segkit.inference.shown_sink import ShownSink
 from napari_segkit.inference.sink import MemorySink
 from napari_segkit.steps import drain
 
@@ -150,3 +151,29 @@ def test_labels_need_the_memory_of_a_row_of_tiles(segmenter):
     row = 3 * 4 * 128 * image.shape[1]  # classes, float32, two rows of cells
     assert peak < 2 * image.size + 3 * row  # uint16 labels
     assert peak < 3 * 4 * image.size
+
+
+@pytest.mark.parametrize("refine", [RefineConfig(), CLEAN])
+def test_labels_of_single_tiles_are_shown_and_nowhere_else(segmenter, refine):
+    view = np.s_[1, 100:300, 70:250]
+    whole, sink = segmenter.predict(STACK, refine=refine), ShownSink()
+    steps = segmenter.predict_tiles(STACK, sink=sink, region=view, refine=refine)
+    next(steps)
+    seen = sink.shown[0] != 0
+    assert seen[100, 90]  # the middle, of one tile
+    assert not seen.all()
+    assert not sink.labels.any()
+    assert sink.predicted.pixels == 0
+    steps.close()
+    drain(segmenter.predict_tiles(STACK, sink=sink, region=view, refine=refine))
+    np.testing.assert_array_equal(sink.shown[0], whole[view])
+    np.testing.assert_array_equal(sink.labels[view], whole[view])
+    assert np.count_nonzero(sink.labels) == np.count_nonzero(whole[view])
+
+
+def test_what_is_known_already_is_shown_at_once(segmenter):
+    whole, sink = segmenter.predict(STACK), ShownSink()
+    drain(segmenter.predict_tiles(STACK, sink=sink, region=np.s_[0, :200, :]))
+    next(segmenter.predict_tiles(STACK, sink=sink, region=np.s_[0, :210, :]))
+    np.testing.assert_array_equal(sink.shown[0, :200], whole[0, :200])
+    assert not sink.labels[0, 200:].any()

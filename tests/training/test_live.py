@@ -13,7 +13,7 @@ from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.orientation import reorient
 from napari_segkit.models import resolve
 from napari_segkit.new_training import new_training
-from napari_segkit.steps import Waiting, drain
+from napari_segkit.steps import Step, Waiting, drain
 from napari_segkit.training.commands import AddLabels, Checkpoint, Finish, Snapshot
 from napari_segkit.training.events import LabelsStep, RefusedStep, TrainStep, ValidationStep
 from napari_segkit.training_set import TrainingRow, TrainingSet
@@ -42,6 +42,11 @@ def run(steps, until):
     while not any(isinstance(e, TrainStep) and e.done == until for e in events):
         events.append(next(steps))
     return events
+
+
+def validated(steps):
+    """The next validation."""
+    return next(step for step in steps if isinstance(step, ValidationStep))
 
 
 def finished(segmenter, steps):
@@ -130,12 +135,28 @@ def test_about_every_fifth_stroke_is_held_out_and_none_touches_what_is_trained_o
     assert step.validate[1] == 24 + 12
     step = steps.send(AddLabels(0, (38, 8), np.zeros((2, 12), np.uint8)))  # erased
     assert step.validate[1] == 12
-    events, model = finished(segmenter, steps)
-    assert any(isinstance(e, ValidationStep) and e.pixels == 12 for e in events)
+    assert validated(steps).pixels == 12
+    _, model = finished(segmenter, steps)
     assert model.provenance["validation"]["pixels"] == 12
 
 
-def test_what_is_held_out_just_before_the_end_is_scored(strokes):
+def test_it_ends_at_once_also_in_the_middle_of_a_validation(strokes):
+    segmenter = Segmenter(SMALL)
+    image, labels = strokes
+    steps = segmenter.train_epochs([image], [labels], LIVE, validation=(image, labels))
+    validated(steps)
+    done = next(steps).done
+    assert finished(segmenter, steps)[0] == []
+    assert len(segmenter.history) == done
+    steps = segmenter.train_epochs([image], [labels], LIVE, validation=(image, labels))
+    while type(next(steps)) is not Step:  # the model that is to be scored is copied
+        pass
+    events, model = finished(segmenter, steps)
+    assert events == []
+    assert "validation" not in model.provenance
+
+
+def test_what_is_held_out_of_several_images_is_scored(strokes):
     image, labels = strokes
     segmenter = Segmenter(SMALL)
     steps = segmenter.train_epochs([image, image + 1], [labels, labels.copy()], LIVE)
@@ -144,8 +165,8 @@ def test_what_is_held_out_just_before_the_end_is_scored(strokes):
         for start in starts:
             step = steps.send(AddLabels(number, (start, 58), np.ones((2, 6), int)))
     assert step.validate[1] == 24
-    events, _ = finished(segmenter, steps)
-    assert [(e.pixels, e.images) for e in events if isinstance(e, ValidationStep)] == [(24, 2)]
+    step = validated(steps)
+    assert (step.pixels, step.images) == (24, 2)
 
 
 def test_it_waits_while_all_labels_are_taken_away(strokes):
@@ -182,8 +203,7 @@ def test_objects_of_several_classes_may_have_an_image_for_validation():
     segmenter = Segmenter(DISTANCE)
     steps = segmenter.train_epochs(TrainingSet(rows), config=replace(LIVE, labels_are="objects"))
     run(steps, 1)
-    events, _ = finished(segmenter, steps)
-    assert any(isinstance(e, ValidationStep) for e in events)
+    assert validated(steps).images == 1
 
 
 def test_what_cannot_be_added_is_refused_and_the_training_goes_on(strokes):

@@ -75,6 +75,7 @@ class Report(ABC, Generic[M_co]):
     kind: ClassVar[str]
     key: ClassVar[str] = "class"  # first column of the table
     unprinted: ClassVar[tuple[str, ...]] = ()  # columns that are not printed
+    headline: ClassVar[tuple[tuple[str, str], ...]]  # metrics whose spread is printed, and rows
     without_mean: ClassVar[tuple[str, ...]] = ()  # columns of which a mean says nothing
 
     @property
@@ -260,7 +261,22 @@ class Report(ABC, Generic[M_co]):
         """Table and summary, as a console shows them."""
         table = self.table().drop(columns=[*self._unprinted()]).astype(object)
         text = table.where(table.notna(), "").to_string(index=False, float_format="{:.4f}".format)
-        return "\n".join([text, self.summary(), *self.notes])
+        return "\n".join([text, self.summary(), *self._spread(), *self.notes])
+
+    def _spread(self) -> Iterator[str]:
+        """Mean and spread of the main metrics over the images, of several."""
+        if self.parts:
+            named = [image.group for image in self.parts if image.group is not None]
+            groups = f" in {len(self.groups)} groups" * bool(named)
+            yield f"Over {len(self.parts)} images{groups}: {', '.join(self._intervals())}."
+
+    def _intervals(self) -> Iterator[str]:
+        rows = self.statistics().set_index(["metric", self.key])
+        for name, part in self.headline:
+            mean, std, low, high = rows.loc[(name, part), ["mean", "std", "low", "high"]]
+            title = " ".join(filter(None, (part, name)))
+            interval = "" if isnan(low) else f" (95 % interval {low:.4f} to {high:.4f})"
+            yield f"{title} {mean:.4f} ± {std:.4f}{interval}"
 
     @abstractmethod
     def _keys(self) -> Sequence[object]:

@@ -116,6 +116,7 @@ class InstanceReport(Report[ObjectMatching]):
     """
 
     kind = "instance"
+    headline = (("ap", "mean"), ("pq", ""))
     key = "threshold"
     unprinted = ("pq", "sq", "rq", *PARTITION_NAMES, "count_error")
 

@@ -16,6 +16,7 @@ from napari_segkit.io.folders import pair_files
 from napari_segkit.io.image_files import ImageFiles
 from napari_segkit.io.label_classes import read_classes
 from napari_segkit.io.name_pairs import EVALUATION, Pairs
+from napari_segkit.io.training_roles import groups_of
 
 from .label_pair import LabelPair
 from .left_out import TrainedOn
@@ -96,9 +97,10 @@ def label_files(
     require_same_place(zip(names, places, strict=True), by_index=by_index)
     image_of = _images_of(images, truth, pairs)
     colours = _shared_colours(pairs, kind)
+    groups = groups_of([prediction for prediction, _ in pairs])
     return [
-        LabelFiles(*pair, kind, colours, place, image_of.get(pair[1].path.resolve()))
-        for pair, place in zip(pairs, places, strict=True)
+        LabelFiles(*pair, kind, colours, place, image_of.get(pair[1].path.resolve()), group or None)
+        for pair, place, group in zip(pairs, places, groups, strict=True)
     ]
 
 

@@ -67,6 +67,7 @@ class PanopticReport(Report[SegmentMatching]):
     """
 
     kind = "panoptic"
+    headline = (("pq", "mean"),)
     unprinted = PARTITION_NAMES
 
     @property

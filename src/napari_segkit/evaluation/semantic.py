@@ -136,6 +136,7 @@ class SemanticReport(Report[ClassConfusion]):
     """
 
     kind = "semantic"
+    headline = (("iou", "mean"), ("dice", "mean"), ("accuracy", ""))
     without_mean = (*VOLUMES, "volume_error")
 
     @property

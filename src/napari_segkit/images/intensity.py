@@ -86,7 +86,7 @@ def measure_statistics(
     pixels that are 0.
     """
     blocks = [b.reshape(b.shape[0], -1) for image in images for b in _sample(image, ndim)]
-    return _statistics(np.concatenate(blocks, axis=1), nonzero=nonzero)
+    return _statistics(_joined(blocks), nonzero=nonzero)
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ class Intensities:
 def measure_intensities(image: AxesImage, ndim: int, sampled: int) -> Intensities:
     """Read an image, or blocks of a large one, once; `sampled` is how many pixels are kept."""
     blocks = [b.reshape(b.shape[0], -1) for b in _sample(image, ndim)]
-    pixels = blocks[0] if len(blocks) == 1 else np.concatenate(blocks, axis=1)
+    pixels = _joined(blocks)
     zero = (pixels == 0).all(axis=0)
     whole = _statistics(pixels, nonzero=False)
     is_whole = pixels.shape[1] == np.prod(image.label_shape)
@@ -146,6 +146,11 @@ def mostly_zero(images: Sequence[Intensities]) -> bool:
     """Whether a fifth or more of the pixels are exactly 0, such as the air around a head."""
     zeros = sum(image.zero_part * image.pixels for image in images)
     return zeros >= 0.2 * sum(image.pixels for image in images)
+
+
+def _joined(blocks: Sequence[AnyArray]) -> AnyArray:
+    """Pixels of all blocks (C, pixels); no copy of a single one, which may be large."""
+    return blocks[0] if len(blocks) == 1 else np.concatenate(blocks, axis=1)
 
 
 def _statistics(pixels: AnyArray, *, nonzero: bool) -> Statistics:
@@ -209,8 +214,9 @@ def _finite_range(values: AnyArray) -> tuple[float, float]:
 def _range(values: AnyArray, nonzero: bool) -> tuple[float, float]:
     if values.dtype.kind in "iu" and values.dtype.itemsize <= 2:
         return _range_of_counts(*_counts(values), nonzero)
-    is_float = np.issubdtype(values.dtype, np.floating)
-    finite = values[np.isfinite(values)] if is_float else values
+    finite = values
+    if np.issubdtype(values.dtype, np.floating) and not (known := np.isfinite(values)).all():
+        finite = values[known]
     if not finite.size:
         return 0.0, 0.0
     kept = finite[finite != 0] if nonzero else finite
@@ -222,6 +228,8 @@ def _range(values: AnyArray, nonzero: bool) -> tuple[float, float]:
 
 def _counts(values: AnyArray) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
     """The different integers of one or two bytes, in their order, and how often each occurs."""
+    if values.dtype == np.uint8:
+        return _counts_of_bytes(values)
     lowest, highest = np.iinfo(values.dtype).min, np.iinfo(values.dtype).max
     counts = np.zeros(highest - lowest + 1, np.int_)
     for start in range(0, len(values), COUNTED_AT_ONCE):
@@ -229,6 +237,17 @@ def _counts(values: AnyArray) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
         counts += np.bincount(block, minlength=len(counts))
     present = np.flatnonzero(counts)
     return present + lowest, counts[present]
+
+
+def _counts_of_bytes(values: AnyArray) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
+    """As `_counts`; Pillow counts bytes as they are, which takes a quarter of the time."""
+    from PIL import Image
+
+    counts = np.zeros(256, np.int_)
+    for start in range(0, len(values), COUNTED_AT_ONCE):
+        counts += Image.fromarray(values[None, start : start + COUNTED_AT_ONCE]).histogram()
+    present = np.flatnonzero(counts)
+    return present, counts[present]
 
 
 def _range_of_counts(

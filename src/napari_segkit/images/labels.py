@@ -13,7 +13,7 @@ from .binary_masks import has_grey_edges, threshold_mask
 from .orientation import orientation_of, reorient
 from .repeated_ids import ids_start_anew, planes_of
 from .types import AnyArray, ImageSource, Labels, is_layer
-from .value_counts import count_values
+from .value_counts import chunks, count_values
 from .whole_numbers import first_fractions, integers_if_whole
 
 IGNORE = -1  # class index of unlabelled pixels
@@ -163,7 +163,7 @@ def looks_like_instance_ids(values: AnyArray, unlabelled: int | None) -> bool:
 
     In a stack whose ids start anew in each slice, of one in each slice.
     """
-    highest = int(values.max(initial=0))
+    highest = _highest_labelled(values, unlabelled)
     if highest < MIN_INSTANCES or _has_more_components(values, unlabelled, highest, WINDOWS[0]):
         return False
     ids = [v for v in _labelled_values(values, unlabelled) if v != 0]
@@ -223,6 +223,13 @@ def as_unsigned(values: AnyArray) -> AnyArray:
     if values.dtype in (np.uint8, np.uint16, np.uint32):
         return values
     return values.astype(np.min_scalar_type(int(values.max(initial=0))))
+
+
+def _highest_labelled(values: AnyArray, unlabelled: int | None) -> int:
+    highest = int(values.max(initial=0))
+    if highest != unlabelled:
+        return highest
+    return max(int(np.where(p == unlabelled, 0, p).max(initial=0)) for (p,) in chunks(values))
 
 
 def _has_more_components(values: AnyArray, unlabelled: int | None, ids: int, edge: int) -> bool:

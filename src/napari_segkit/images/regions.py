@@ -53,7 +53,7 @@ class Region:
     def pixels(self) -> int:
         """Number of its pixels."""
         return sum(
-            prod(_lengths(part.box)) if part.mask is None else int(part.mask.sum())
+            prod(lengths(part.box)) if part.mask is None else int(part.mask.sum())
             for part in self.parts
         )
 
@@ -64,10 +64,10 @@ class Region:
 
     def within(self, box: Box) -> NDArray[np.bool_]:
         """Which pixels of a box along `axes` it has."""
-        found = np.zeros(_lengths(box), bool)
+        found = np.zeros(lengths(box), bool)
         for shared, part in self._shared(box):
-            mask = True if part.mask is None else part.mask[_relative(shared, part.box)]
-            found[_relative(shared, box)] |= mask
+            mask = True if part.mask is None else part.mask[relative(shared, part.box)]
+            found[relative(shared, box)] |= mask
         return found
 
     def near(self, box: Box) -> list[int]:
@@ -93,12 +93,12 @@ class Region:
         found = self.within(label_box(self.axes, frame, box))
         spatial = [self.axes.index(a) for a in SPATIAL[-len(box) :]]
         others = [axis for axis in range(found.ndim) if axis not in spatial]
-        return found.transpose(*others, *spatial).reshape(_lengths(box))
+        return found.transpose(*others, *spatial).reshape(lengths(box))
 
     def touches(self, frame: Frame, box: Sequence[slice]) -> bool:
         """Whether it has pixels in a box (Y X or Z Y X) of a frame."""
         return any(
-            part.mask is None or bool(part.mask[_relative(shared, part.box)].any())
+            part.mask is None or bool(part.mask[relative(shared, part.box)].any())
             for shared, part in self._shared(label_box(self.axes, frame, box))
         )
 
@@ -275,7 +275,7 @@ def _text(index: Any) -> str:
 def _outlined(outlines: Sequence[NDArray[np.float64]], shape: tuple[int, ...]) -> list[Part]:
     """Parts of outlines; a pixel of several belongs to the first of them."""
     pixels = outlined_pixels(outlines, shape, "image")
-    return disjoint([Part(box, np.broadcast_to(inside, _lengths(box))) for box, inside in pixels])
+    return disjoint([Part(box, np.broadcast_to(inside, lengths(box))) for box, inside in pixels])
 
 
 def _label_corners(
@@ -331,11 +331,11 @@ def _moved(box: Box, move: NDArray[np.int_]) -> Box:
     return tuple([slice(a, b + 1) for a, b in zip(low, high, strict=True)])
 
 
-def _lengths(box: Sequence[slice]) -> list[int]:
+def lengths(box: Sequence[slice]) -> list[int]:
     return [s.stop - s.start for s in box]
 
 
-def _relative(box: Box, outer: Box) -> Box:
+def relative(box: Box, outer: Box) -> Box:
     """A box counted from the first pixel of another one."""
     axes = zip(box, outer, strict=True)
     return tuple([slice(b.start - o.start, b.stop - o.start) for b, o in axes])

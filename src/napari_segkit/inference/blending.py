@@ -1,7 +1,8 @@
 """Blend the overlapping tiles of a frame, holding only the parts that are not complete yet."""
 
 from collections import defaultdict
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,8 @@ from .context import Context
 from .plan import TilePlan
 from .progress import Progress, TileStep
 from .tiles import tile_probabilities
+
+Show: TypeAlias = Callable[[Sequence[Tile], NDArray[np.float32]], None]
 
 
 class Blending:
@@ -77,20 +80,29 @@ class Blending:
 
 
 def blend_frame(
-    plan: TilePlan, frame: dict[str, int], context: Context, progress: Progress
+    plan: TilePlan,
+    frame: dict[str, int],
+    context: Context,
+    progress: Progress,
+    show: Show | None = None,
 ) -> Generator[TileStep, object, NDArray[np.float32] | None]:
     """Predict the box of a context: ``(outputs, *box)`` in pixels of the original image.
 
-    None if the prediction is ended before.
+    None if the prediction is ended before. `show` gets the outputs of each batch of tiles, the
+    middle first.
     """
-    blending = Blending(plan.grid, [context.cell])
+    middle = None if show is None else plan.middle(frame)  # the tiles before it are then held
+    blending = Blending(plan.grid, [context.cell], middle)
     for tiles in plan.batches(blending.tiles):
-        complete = blending.add(tiles, tile_probabilities(plan, frame, tiles))
+        outputs = tile_probabilities(plan, frame, tiles)
+        if show is not None:
+            show(tiles, outputs)
+        complete = blending.add(tiles, outputs)
         progress.heed((yield progress.step(len(tiles))))
         if progress.is_finishing and not complete:
             return None
     ((_, blended),) = complete
-    if plan.grid.shape == plan.frame_shape:
+    if not plan.resamples:
         return blended
     return _resized(plan, context, blended)
 

@@ -142,8 +142,12 @@ class TilePlan:
     def needs_whole_frames(self) -> bool:
         """Whether labels depend on all tiles: of refinement, resampling or separated objects."""
         refines = self.model.refine.smoother or self.model.refine.clean
-        resamples = self.grid.shape != self.frame_shape
-        return bool(refines) or resamples or self.model.predicts_objects
+        return bool(refines) or self.resamples or self.model.predicts_objects
+
+    @property
+    def resamples(self) -> bool:
+        """Whether tiles have other pixels than the original image."""
+        return self.grid.shape != self.frame_shape
 
     @cached_property
     def cells(self) -> tuple[Cell, ...]:

@@ -1,6 +1,8 @@
 """Predict a class for every pixel: blend tile probabilities, take the most likely class."""
 
 from collections.abc import Generator, Sequence
+from functools import partial
+from typing import TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,14 +11,14 @@ from napari_segkit.images.labels import from_indices, likeliest
 from napari_segkit.images.types import AnyArray
 from napari_segkit.label_result import LabelResult
 from napari_segkit.refinement.blocks import relative_to
-from napari_segkit.tiling import Cell
+from napari_segkit.tiling import Cell, Tile
 
 from .blending import Blending, blend_frame
 from .plan import TilePlan
 from .postprocess import labels_from_probabilities
 from .progress import Progress, TileStep
 from .request import PredictRequest
-from .sink import MemorySink, Sink, UncertaintySink
+from .sink import MemorySink, ShowingSink, Sink, UncertaintySink
 from .tiles import tile_probabilities
 from .uncertainty import uncertainty_in
 
@@ -65,8 +67,9 @@ def _blended_cells(
     """Predict cells of a frame; each is written when its tiles are blended, the middle first."""
     blending = Blending(plan.grid, cells, plan.middle(frame))
     for tiles in plan.batches(blending.tiles):
-        complete = blending.add(tiles, tile_probabilities(plan, frame, tiles))
-        for cell, maps in complete:
+        outputs = tile_probabilities(plan, frame, tiles)
+        _show(plan, frame, sink, tiles, outputs)
+        for cell, maps in blending.add(tiles, outputs):
             _write_uncertainty(plan, frame, cell, sink, maps)
             labels = from_indices(likeliest(maps), plan.model.values)
             _write(plan, frame, cell, sink, labels, maps)
@@ -80,7 +83,9 @@ def _refined_frame(
 ) -> Generator[TileStep, object, None]:
     """Predict a frame whose pixels depend on all of its tiles."""
     context = plan.context(cells[0].region)
-    blended = yield from blend_frame(plan, frame, context, progress)
+    shows = _is_looked_at(sink) and not plan.resamples
+    show = partial(_show, plan, frame, sink) if shows else None
+    blended = yield from blend_frame(plan, frame, context, progress, show)
     if blended is None:
         return
     refined = yield from labels_from_probabilities(
@@ -91,6 +96,26 @@ def _refined_frame(
     maps = None if maps is None else maps[(slice(None), *own)]
     _write_uncertainty(plan, frame, cells[0], sink, blended[(slice(None), *own)])
     _write(plan, frame, cells[0], sink, refined.labels[own], maps)
+
+
+def _is_looked_at(sink: Sink) -> TypeGuard[ShowingSink]:
+    return isinstance(sink, ShowingSink) and sink.shown is not None
+
+
+def _show(
+    plan: TilePlan,
+    frame: dict[str, int],
+    sink: Sink,
+    tiles: Sequence[Tile],
+    outputs: NDArray[np.float32],
+) -> None:
+    """Give the labels of single tiles to a sink that a person looks at."""
+    if not _is_looked_at(sink):
+        return
+    for tile, output in zip(tiles, outputs, strict=True):
+        inside = [slice(0, side.stop - side.start) for side in tile.region]
+        labels = from_indices(likeliest(output[(slice(None), *inside)]), plan.model.values)
+        sink.write_tile(frame, tile.region, _without_missing(plan, frame, tile.region, labels))
 
 
 def _write_uncertainty(
@@ -112,9 +137,16 @@ def _write(
     maps: NDArray[np.float32] | None,
 ) -> None:
     """Write a cell: 0 where the image is NaN or infinite, and where nothing is asked for."""
-    if (missing := plan.missing(frame, cell.region)) is not None:
-        labels = np.where(missing, labels.dtype.type(0), labels)
+    labels = _without_missing(plan, frame, cell.region, labels)
     if (outside := plan.outside(frame, cell.region)) is not None:
         labels = np.where(outside, labels.dtype.type(0), labels)
         maps = None if maps is None else np.where(outside, np.float32(0), maps)
     sink.write(frame, cell, labels, maps)
+
+
+def _without_missing(
+    plan: TilePlan, frame: dict[str, int], region: Sequence[slice], labels: AnyArray
+) -> AnyArray:
+    """Labels of a region of a frame, 0 where the image is NaN or infinite."""
+    missing = plan.missing(frame, region)
+    return labels if missing is None else np.where(missing, labels.dtype.type(0), labels)

@@ -1,5 +1,6 @@
 """Where the pixels of a prediction go."""
 
+from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -52,6 +53,16 @@ class UncertaintySink(Protocol):
         self, frame: dict[str, int], cell: Cell, uncertainty: NDArray[np.float32]
     ) -> None:
         """Take the uncertainty of a cell, before its labels."""
+
+
+@runtime_checkable
+class ShowingSink(Protocol):
+    """A sink that a person looks at: it takes the labels of single tiles, too."""
+
+    shown: AnyArray | None  # None: nobody looks
+
+    def write_tile(self, frame: dict[str, int], region: Sequence[slice], labels: Labels) -> None:
+        """Take the labels of a tile, to be shown until the cells that it overlaps are written."""
 
 
 class MemorySink:

@@ -91,7 +91,21 @@ class KeptPrediction:
 
     def labels(self) -> AnyArray | None:
         """The labels so far, a view of those that are being written; None before they are."""
-        labels = getattr(self._sink, "labels", None)
+        return self._as_image(getattr(self._sink, "labels", None))
+
+    def shown(self) -> AnyArray | None:
+        """The labels of `box` to look at, of single tiles until more is known; None if too many."""
+        return self._as_image(getattr(self._sink, "shown", None))
+
+    def hide(self) -> None:
+        """Nobody looks at it any more."""
+        from napari_segkit.inference.sink import ShowingSink
+
+        if isinstance(self._sink, ShowingSink):
+            self._sink.shown = None
+
+    def _as_image(self, labels: AnyArray | None) -> AnyArray | None:
+        """Labels in the orientation of the image."""
         if labels is None:
             return None
         axes = self.axes.replace("C", "")
@@ -119,7 +133,7 @@ class KeptPrediction:
     def _begin(self, segmenter: "Segmenter", image: ImageSource, region: object) -> None:
         from torch import get_num_threads
 
-        from napari_segkit.inference.sink import MemorySink
+        from napari_segkit.inference.shown_sink import ShownSink
 
         self._threads = get_num_threads()
         model, settings = segmenter.ready(), self.settings
@@ -149,7 +163,7 @@ class KeptPrediction:
         if earlier is not None and earlier._is_of(self) and not self._is_repeated(earlier):
             self._sink = earlier._sink
         else:
-            self._sink = MemorySink(keep_probabilities=settings.options.probabilities)
+            self._sink = ShownSink(keep_probabilities=settings.options.probabilities)
 
     def _is_of(self, other: "KeptPrediction") -> bool:
         """Whether it was made of the same pixels, with as many threads."""

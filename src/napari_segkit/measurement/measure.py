@@ -6,6 +6,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from napari_segkit.config import MeasureBy, MeasureConfig
 from napari_segkit.images.types import AnyArray, ImageSource, is_layer
@@ -21,13 +22,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Measurement:
-    """The table of measurements, and for each row the number of its labels.
+    """The table of measurements, and what leads from its rows to the pixels.
 
-    `components` are those of all labels, if each was measured: the number at each pixel.
+    `source_of` is the number of the labels of each row, `axes` are those of all labels.
+    `components` have the number of the connected component at each pixel, if these were measured.
     """
 
     table: "DataFrame"
-    source_of: AnyArray
+    source_of: NDArray[np.intp]
+    axes: tuple[str, ...]
     components: tuple[AnyArray, ...]
 
 
@@ -109,7 +112,8 @@ def measurements(
         source_of += [number] * len(found)
     table, frame_of = make_table(frames, config)
     components = [np.asarray(x.labels.data) for x in opened if config.by == "component"]
-    return Measurement(table, np.array(source_of)[frame_of], tuple(components))
+    axes = tuple(each.labels.axes for each in opened)
+    return Measurement(table, np.array(source_of, np.intp)[frame_of], axes, tuple(components))
 
 
 def _sources(

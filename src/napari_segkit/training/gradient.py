@@ -152,8 +152,9 @@ class GradientTrainer(Trainer, Generic[M]):
                 yield from self._validated(schedule.done, schedule.total, schedule.epoch)
             schedule.tick()
             if self.state.finished or schedule.progress >= 1:
-                yield from self._validated(schedule.done, schedule.total, schedule.epoch)
-                yield from self._scored_on_more()
+                if not self.config.is_endless:  # else a person waits for its end
+                    yield from self._validated(schedule.done, schedule.total, schedule.epoch)
+                    yield from self._scored_on_more()
                 return
             if self.setup.live is not None and self.sampler.is_empty:  # all labels taken away
                 yield Waiting(schedule.done, schedule.total)

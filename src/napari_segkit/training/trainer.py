@@ -41,7 +41,7 @@ from .state import RECENT_BATCHES, Best, TrainingState, load_weights
 from .tile_sizes import tiles
 from .training_setup import TrainingSetup, settings_of
 
-LIVE_BATCHES = 4  # of the statistics of a copy, while a person waits for it
+LIVE_BATCHES = 4  # of the statistics of a model, while a person waits for it
 
 
 class Trainer:
@@ -124,6 +124,11 @@ class Trainer:
         is_cut = not model_info(self.setup.spec.name).has_masks
         return Tiling(self.tile_size, self.overlap, strides if is_cut else ())
 
+    @property
+    def _fewer_batches(self) -> int:
+        """How many batches give the statistics of a model that a person may wait for."""
+        return LIVE_BATCHES if self.config.is_endless else RECENT_BATCHES
+
     @cached_property
     def interval(self) -> int:
         """Epochs between validations, so that they take about a tenth of the work."""
@@ -173,7 +178,7 @@ class Trainer:
             It holds the network itself, which takes no memory.
         """
         if self.state.best is None:
-            network = self._measured_if_possible(self.learned)
+            network = self._measured_if_possible(self.learned, self._fewer_batches)
         else:
             load_weights(self.learned, self.state.best.weights)
             network = self.learned.eval()
@@ -215,8 +220,7 @@ class Trainer:
                     return CheckpointStep(event.done, event.total, path)
                 case Snapshot():
                     self._require_trained()
-                    batches = LIVE_BATCHES if self.config.is_endless else RECENT_BATCHES
-                    return SnapshotStep(event.done, event.total, self.snapshot(batches))
+                    return SnapshotStep(event.done, event.total, self.snapshot(self._fewer_batches))
                 case AddLabels():
                     return self._add_labels(command, event)
                 case _:
@@ -252,7 +256,11 @@ class Trainer:
         if validate is None or state.validated == steps or self.failure:
             return
         try:
-            model = self.snapshot()
+            model = self.snapshot(self._fewer_batches)
+            if self.config.is_endless:  # a person may end it here
+                yield Step(done, total)
+                if state.finished or self._validate is None:
+                    return
             score = validate(model)
             loss = self._held_out_loss(model.network)
         except FloatingPointError:
@@ -324,11 +332,11 @@ class Trainer:
             self._measure_batch_statistics(network, batches)
         return network.eval()
 
-    def _measured_if_possible(self, network: nn.Module) -> nn.Module:
+    def _measured_if_possible(self, network: nn.Module, batches: int) -> nn.Module:
         """With recomputed batch statistics, or with the running averages if that fails."""
         averages = [(buffer, buffer.clone()) for buffer in network.buffers()]
         try:
-            return self._measured(network)
+            return self._measured(network, batches)
         except FloatingPointError:
             raise
         except Exception as error:  # noqa: BLE001

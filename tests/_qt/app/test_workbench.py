@@ -39,7 +39,15 @@ def workbench(shared_viewer, qtbot):
 def test_all_docks_share_one_session(workbench):
     assert len({id(dock.session) for dock in docks_of(workbench)}) == 1
     titles = [workbench.tabText(i) for i in range(workbench.count())]
-    assert titles == ["Model", "Train", "Predict", "Evaluate", "Refine", "Superpixels"]
+    assert titles == [
+        "Model",
+        "Train",
+        "Predict",
+        "Evaluate",
+        "Measure",
+        "Refine",
+        "Super-\npixels",
+    ]
 
 
 def test_evaluate_and_refine_choose_the_latest_prediction(workbench):

@@ -14,6 +14,7 @@ import napari_segkit._qt as qt
 from napari_segkit import ModelSpec, Segmenter, TrainingSet
 from napari_segkit._qt.app.window_project import WindowProject
 from napari_segkit._qt.docks.evaluate.evaluate_dock import EvaluateDock
+from napari_segkit._qt.docks.measure.measure_dock import MeasureDock
 from napari_segkit._qt.docks.model.model_dock import ModelDock, _list_devices
 from napari_segkit._qt.docks.predict.predict_dock import PredictDock
 from napari_segkit._qt.docks.refine.refine_dock import RefineDock
@@ -145,6 +146,13 @@ def evaluated(kit):
     return dock
 
 
+def measured(kit):
+    dock = kit.open(MeasureDock)
+    dock.measure()
+    assert dock.wait_idle()
+    return dock
+
+
 def slices(kit):
     volume = np.zeros((5, 32, 32), np.uint8)
     volume[0, 4:9], volume[4, 4:9] = 1, 1
@@ -229,6 +237,7 @@ WORKERS = {
     ),
     "Superpixels": Worker(lambda kit: kit.open(SuperpixelDock), press, bar_text),
     "Evaluate": Worker(evaluate, press, bar_text),
+    "Measure": Worker(lambda kit: kit.open(MeasureDock), press, bar_text),
     "Load model": Worker(
         lambda kit: (model_dock(kit), setattr(kit.dock, "path", str(kit.models["path"])))[0],
         lambda dock: dock.files.load(dock.path),
@@ -273,6 +282,12 @@ WORKERS = {
     ),
     "evaluate_dock": Worker(
         evaluated,
+        lambda dock: dock._on_redrawn(),
+        lambda dock: dock.stale or "",
+        lambda dock: dock._fingerprints,
+    ),
+    "measure_dock": Worker(
+        measured,
         lambda dock: dock._on_redrawn(),
         lambda dock: dock.stale or "",
         lambda dock: dock._fingerprints,

@@ -5,13 +5,14 @@ import pytest
 from napari.layers import Image, Labels, Points, Shapes, Surface, Tracks, Vectors
 
 from napari_segkit._qt.docks.evaluate.evaluate_dock import EvaluateDock
+from napari_segkit._qt.docks.measure.measure_dock import MeasureDock
 from napari_segkit._qt.docks.predict.predict_dock import PredictDock
 from napari_segkit._qt.docks.superpixels.superpixel_dock import SuperpixelDock
 from napari_segkit._qt.docks.train.train_dock import TrainDock
 from napari_segkit._qt.widgets.forms import Form
 from napari_segkit.config import ObjectConfig, TileConfig
 
-DOCKS = [TrainDock, PredictDock, EvaluateDock, SuperpixelDock]
+DOCKS = [TrainDock, PredictDock, EvaluateDock, MeasureDock, SuperpixelDock]
 TRIANGLE = np.array([[0, 0], [0, 9], [9, 9]])
 LAYERS = {
     "points": lambda: Points(np.zeros((3, 2))),

@@ -10,6 +10,7 @@ from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QTabWidget, QWidget
 
 from napari_segkit._qt.docks.evaluate.evaluate_dock import EvaluateDock
+from napari_segkit._qt.docks.measure.measure_dock import MeasureDock
 from napari_segkit._qt.docks.model.model_dock import ModelDock
 from napari_segkit._qt.docks.predict.predict_dock import PredictDock
 from napari_segkit._qt.docks.refine.refine_dock import RefineDock
@@ -23,11 +24,12 @@ from .window_project import WindowProject
 D = TypeVar("D", bound=QWidget)
 FRAME = 4  # pixels around a dock
 SETTLED_MS = 200  # until a dock that was shown knows its width in the theme of the window
-TABS = "QTabBar::tab { padding: 3px 1px 3px 0px; }"  # all in view in a narrow dock
+# all in view in a narrow dock
+TABS = "QTabBar::tab { padding: 3px 1px 3px 0px; font-size: 11px; }"
 
 
 class Workbench(QTabWidget):
-    """Model, Train, Predict, Evaluate, Refine and Superpixels docks of a viewer in tabs."""
+    """All docks of a viewer in tabs, from Model to Superpixels."""
 
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__(documentMode=True)
@@ -37,8 +39,9 @@ class Workbench(QTabWidget):
         self.train = self._add("Train", TrainDock(napari_viewer))
         self.predict = self._add("Predict", PredictDock(napari_viewer))
         self.evaluate = self._add("Evaluate", EvaluateDock(napari_viewer))
+        self.measure = self._add("Measure", MeasureDock(napari_viewer))
         self.refine = self._add("Refine", RefineDock(napari_viewer))
-        self.superpixels = self._add("Superpixels", SuperpixelDock(napari_viewer))
+        self.superpixels = self._add("Super-\npixels", SuperpixelDock(napari_viewer))
         self.setCurrentWidget(self.train)
         self.currentChanged.connect(self.updateGeometry)
         self.project = WindowProject(self.train, self.predict, self)

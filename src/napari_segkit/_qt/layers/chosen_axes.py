@@ -58,8 +58,9 @@ class ChosenAxes(QObject):
 def _keys(image: Image) -> list[Hashable]:
     """What images share that probably have the same axes: a shape, or a folder and a format."""
     shape, source = tuple(full_resolution(image).shape), image.source
-    keys: list[Hashable] = [(shape, image.rgb)]
+    rgb = getattr(image, "rgb", None)  # Labels have none
+    keys: list[Hashable] = [(shape, rgb)]
     if source.path:
         path = Path(source.path)
-        keys.append((str(path.parent), path.suffix.lower(), len(shape), image.rgb))
+        keys.append((str(path.parent), path.suffix.lower(), len(shape), rgb))
     return keys

@@ -1,9 +1,8 @@
 """Labels that appear on the canvas while they are predicted."""
 
 from collections.abc import Sequence
-from math import prod
 
-from qtpy.QtCore import QObject
+from qtpy.QtCore import QObject, QTimer
 
 from napari_segkit.images.classes import LabelClass
 from napari_segkit.jobs.kept_prediction import KeptPrediction
@@ -12,13 +11,14 @@ from .box_labels import BoxLabels
 from .layer_registry import LayerRegistry
 from .snapshots import Snapshot
 
-MAX_PIXELS = 2**22  # of the box around what is predicted: drawn anew in milliseconds
+LOOK_MS = 50  # between two looks whether there is anything to show
 
 
 class LiveLabels(QObject):
     """A temporary layer of what is being predicted; `remove` it when the result is written.
 
-    It has the box around the region only; a larger one is not shown before it is complete.
+    It has the box around the region only; a larger one is not shown before it is complete. It is
+    added while the first tile is computed: napari takes longer for a layer than for its pixels.
     """
 
     def __init__(
@@ -32,14 +32,18 @@ class LiveLabels(QObject):
         super().__init__(parent)
         self._prediction = prediction
         self._shown = BoxLabels(registry, source, f"{source.name} (predicting …)", classes)
+        self._timer = QTimer(self, interval=LOOK_MS)
+        self._timer.timeout.connect(self.update)
+        self._timer.start()
 
     def update(self) -> None:
         """Show what is predicted by now."""
-        labels, box = self._prediction.labels(), self._prediction.box()
-        if labels is None or box is None or prod(s.stop - s.start for s in box) > MAX_PIXELS:
-            return
-        self._shown.show(labels[box], [side.start for side in box], self._prediction.axes)
+        labels, box = self._prediction.shown(), self._prediction.box()
+        if labels is not None and box is not None:
+            self._timer.stop()
+            self._shown.show(labels, [side.start for side in box], self._prediction.axes)
 
     def remove(self) -> None:
         """Remove the layer."""
+        self._timer.stop()
         self._shown.remove()

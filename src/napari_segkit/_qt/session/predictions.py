@@ -113,6 +113,7 @@ class PredictionWriter(LayerWriter):
     def write(self, result: LabelResult) -> Labels | None:
         """As `LayerWriter.write`."""
         layer = super().write(result)
+        self._kept.hide()
         if layer is not None and self._kept.has_pixels:
             self._registry.keep_prediction(layer, self._kept)
         return layer

@@ -1,9 +1,9 @@
-"""Combo boxes for the axes of an image, and for 3D or slice by slice."""
+"""Combo boxes for the axes of an image or of labels, and for 3D or slice by slice."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from napari.layers import Image
+from napari.layers import Image, Labels
 from qtpy.compat import isalive
 from qtpy.QtWidgets import QComboBox
 
@@ -45,7 +45,7 @@ class AxesChoice(Choice[str | None]):
     def __init__(self, chosen: ChosenAxes) -> None:
         super().__init__(tooltip=AXES_TIP, letters=MIN_LETTERS)
         self._chosen, self._hints = chosen, Hints()
-        self._image: Image | None = None
+        self._image: Image | Labels | None = None
         self._own: str | None = None  # chosen for the image, when it was shown last
         self._auto: str | None = None
         self._problem: str | None = None
@@ -69,7 +69,7 @@ class AxesChoice(Choice[str | None]):
 
     def set_image(
         self,
-        image: Image | None,
+        image: Image | Labels | None,
         *,
         labels_shape: Sequence[int] | None = None,
         like: str | None = None,
@@ -132,14 +132,16 @@ class AxesChoice(Choice[str | None]):
         box.setEditText(box.itemText(box.currentIndex()))
 
 
-def _ndim(image: Image) -> int:
+def _ndim(image: Image | Labels) -> int:
     return full_resolution(image).ndim
 
 
-def _orders(image: Image | None) -> tuple[str, ...]:
+def _orders(image: Image | Labels | None) -> tuple[str, ...]:
     if image is None:
         return ()
     orders = AXIS_ORDERS.get(_ndim(image), ())
+    if isinstance(image, Labels):
+        return tuple(order for order in orders if "C" not in order)
     return tuple(o for o in orders if o.endswith("C")) if image.rgb else orders
 
 

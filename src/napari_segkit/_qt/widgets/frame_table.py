@@ -1,6 +1,6 @@
 """A table of many rows, sorted by a click on a column: a model and a view."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 from typing import Any
 
@@ -19,10 +19,11 @@ ABSENT = "-"
 
 
 class FrameModel(QAbstractTableModel):
-    """Rows of a DataFrame; text in its first column may have a colour."""
+    """Rows of a DataFrame; text in its first column may have a colour, `text` shows values."""
 
-    def __init__(self, parent: QObject | None = None) -> None:
+    def __init__(self, text: Callable[[object], str], parent: QObject | None = None) -> None:
         super().__init__(parent)
+        self._text = text
         self.frame = DataFrame()
         self._columns: list[Any] = []
         self._order = np.zeros(0, np.intp)  # row of the frame of each row that is shown
@@ -69,7 +70,7 @@ class FrameModel(QAbstractTableModel):
     def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         value = self._columns[index.column()][self.row_at(index)]
         if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.ToolTipRole):
-            text = text_of(value)
+            text = self._text(value)
             return text if role == Qt.ItemDataRole.DisplayRole else f"<p>{escape(text)}</p>"
         if role == Qt.ItemDataRole.DecorationRole and index.column() == 0:
             return self._icons.get(str(value))
@@ -93,14 +94,16 @@ def text_of(value: object) -> str:
 class FrameTable(QTableView):
     """View of a DataFrame, as high as a few rows; a row is chosen by mouse or keyboard.
 
-    `widths` are those of the columns at first, in pixels.
+    `widths` are those of the columns at first, in pixels; `text` gives what is shown of a value.
     """
 
     chosen = Signal(int)  # row of the frame
 
-    def __init__(self, tooltip: str, widths: Sequence[int]) -> None:
+    def __init__(
+        self, tooltip: str, widths: Sequence[int], text: Callable[[object], str] = text_of
+    ) -> None:
         super().__init__(toolTip=tooltip)
-        self.rows = FrameModel(self)
+        self.rows = FrameModel(text, self)
         self._is_told = False  # which row is selected
         self.setModel(self.rows)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)

@@ -4,43 +4,28 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyqtgraph
-from napari.utils.theme import get_theme
 from numpy.typing import NDArray
 from qtpy.QtCore import Qt
 
-MARGINS = 6, 8, 8, 6  # pyqtgraph draws axis labels 5 pixels outside their axis
+from napari_segkit._qt.widgets.plot import Plot
+
 EACH, MEAN, HELD_OUT = "#8da2b8", "#f28e2b", "#4e9a5f"
 BEST = pyqtgraph.mkPen("#999999", width=1, style=Qt.PenStyle.DashLine)
 
 
-class TrainingPlot(pyqtgraph.PlotWidget):
+class TrainingPlot(Plot):
     """Curves over the steps of a training, and a dashed line at its best validation."""
 
     def __init__(self, theme: str, left: str) -> None:
-        super().__init__(background=None)
-        self.setMouseEnabled(x=False, y=False)
-        self.setMenuEnabled(False)
-        self.hideButtons()
-        for side, text in (("left", left), ("bottom", "step")):
-            self.setLabel(side, text)
-            self.getAxis(side).enableAutoSIPrefix(False)  # 0.0002, not 0.2 of "loss (x0.001)"
-        self.getPlotItem().layout.setContentsMargins(*MARGINS)
+        super().__init__(theme, left, "step")
         self._best = pyqtgraph.InfiniteLine(pen=BEST)
         self._best.hide()
         self.addItem(self._best, ignoreBounds=True)
-        self.set_theme(theme)
 
     @property
     def best_step(self) -> int | None:
         """Where the dashed line is."""
         return int(self._best.value()) if self._best.isVisible() else None
-
-    def set_theme(self, theme: str) -> None:
-        """Use the text colour of a napari theme for the axes."""
-        color = get_theme(theme).text.as_rgb_tuple()[:3]
-        for side in ("left", "bottom"):
-            self.getAxis(side).setPen(color)
-            self.getAxis(side).setTextPen(color)
 
     def mark_best(self, step: int | None) -> None:
         """Draw the dashed line at a step; None: nowhere."""
