@@ -140,6 +140,11 @@ def test_pixels_that_do_not_count_are_no_error():
     assert (part == inside).all()
 
 
+def test_values_of_the_prediction_are_mapped_as_in_evaluate():
+    errors = error_map(np.array([[0, 255, 255]]), np.array([[0, 1, 0]]), class_map={255: 1})
+    assert errors.values.tolist() == [[0, 1, 2]]
+
+
 def test_several_images_are_refused():
     with pytest.raises(ValueError, match="The lists hold 2 images"):
         error_map([TRUTH, TRUTH], [TRUTH, PREDICTED])

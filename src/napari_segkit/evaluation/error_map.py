@@ -1,6 +1,6 @@
 """Maps of where a prediction and its truth differ, with a legend."""
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TypeAlias
@@ -8,7 +8,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_segkit.config import EvaluateConfig, LabelsAre, MetricsKind
+from napari_segkit.config import Connectivity, EvaluateConfig, LabelsAre, MetricsKind
 from napari_segkit.config._schema import change
 from napari_segkit.images.classes import LabelClass, class_names
 from napari_segkit.images.types import Labels
@@ -20,7 +20,7 @@ from .left_out import NO_LIMITS, CountedPixels, Limits, TrainedOn
 from .metric import THRESHOLDS, LabelSource
 from .object_errors import INVENTED, MATCHED, MERGED, MISSED, SPLIT, ObjectErrors
 from .panoptic_counts import SegmentTable, read_segments
-from .report import KINDS, comparable
+from .report import KINDS, NO_CLASS_MAP, comparable
 from .slab_reader import align_arrays, get_labels, slabs
 from .worst_places import ErrorPlace, worst_places
 
@@ -83,6 +83,8 @@ def error_map(
     kind: MetricsKind = "semantic",
     unlabelled: int | None = None,
     labels_are: LabelsAre = "ask",
+    connectivity: Connectivity = "full",
+    class_map: Mapping[int, int] = NO_CLASS_MAP,
     threshold: float = 0.5,
     by_index: bool = False,
     region: object = None,
@@ -99,7 +101,7 @@ def error_map(
         "semantic" compares the classes of pixels: the background is the class called so, or 0
         unless that is unlabelled. "instance" tells what became of each object. "panoptic" compares
         the classes of the segments, pixel by pixel.
-    unlabelled, labels_are, by_index, region, unseen_by, images
+    unlabelled, labels_are, connectivity, class_map, by_index, region, unseen_by, images
         As in `evaluate`; what does not count there is 0 in the map.
     threshold : float
         Objects match if their IoU is at least this; for kind="instance".
@@ -125,6 +127,8 @@ def error_map(
         "kind": kind,
         "unlabelled": unlabelled,
         "labels_are": labels_are,
+        "connectivity": connectivity,
+        "class_map": class_map,
         "by_index": by_index,
         "thresholds": (threshold,) if kind == "instance" else None,
     }
@@ -147,7 +151,7 @@ def find_errors(
         tables = read_segments(pair.prediction, "prediction"), read_segments(pair.truth, "truth")
         paint = partial(paint_segments, *tables)
     else:
-        paint = partial(paint_classes, background_of(pair, config.unlabelled), blocks.void)
+        paint = partial(paint_classes, background_of(pair, config), blocks.void)
     values = np.zeros(blocks.shape, np.uint8)
     for done, (core, prediction, truth) in enumerate(blocks, 1):
         values[core] = paint(prediction, truth)
@@ -197,14 +201,15 @@ class _Blocks:
             yield slab, self._prediction.read((slab,)), truth
 
 
-def background_of(pair: LabelPair, unlabelled: int | None) -> int | None:
-    """The class that is called background, or 0 if it is one; else None."""
-    for source in (pair.truth, pair.prediction):
+def background_of(pair: LabelPair, config: EvaluateConfig) -> int | None:
+    """The class of the truth that is called background, or 0 if it is one; else None."""
+    same: dict[int, int] = {}
+    for source, values in ((pair.truth, same), (pair.prediction, config.values_of_truth())):
         names = class_names(getattr(get_labels(source), "features", None))
         for value, name in names.items():
-            if name.lower() == "background" and value != unlabelled:
-                return value
-    return None if unlabelled == 0 else 0
+            if name.lower() == "background" and value != config.unlabelled:
+                return values.get(value, value)
+    return None if config.unlabelled == 0 else 0
 
 
 def paint_classes(

@@ -24,7 +24,6 @@ from .class_map import class_map_text, proposed_class_map
 from .instance import InstanceReport, ObjectMatching
 from .label_files import LabelFiles, pair_label_files
 from .label_pair import LabelPair as LabelPair
-from .label_pair import as_pair as as_pair
 from .label_pair import as_pairs
 from .left_out import NO_LIMITS, CountedPixels, Limits, TrainedOn, pool_left_out
 from .metric import THRESHOLDS, ImageInfo, Index, LabelSource, Metric
