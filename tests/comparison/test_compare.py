@@ -7,11 +7,23 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_segkit import EvaluateConfig, RefineConfig, TrainingRow, TrainingSet, compare, evaluate
+from napari_segkit import (
+    EvaluateConfig,
+    ModelSpec,
+    RefineConfig,
+    TrainingRow,
+    TrainingSet,
+    compare,
+    evaluate,
+)
+from napari_segkit.comparison.compare import comparisons
+from napari_segkit.comparison.evaluate_entry import PredictedStep
 from napari_segkit.comparison.paired_tests import holm, paired_test
 from napari_segkit.images.axes_image import as_image
+from napari_segkit.images.classes import LabelClass
 from napari_segkit.images.fingerprint import fingerprint
 from napari_segkit.images.run_lengths import to_runs
+from napari_segkit.steps import Finish
 
 RNG = np.random.default_rng(0)
 IMAGES = [RNG.integers(0, 100, (48, 56)).astype(np.float32) for _ in range(5)]
@@ -92,6 +104,39 @@ def test_models_predict_and_tell_their_cost(threshold):
     assert np.isnan(cost.file_mb)
 
 
+def test_objects_count_as_their_classes_pixel_by_pixel(threshold):
+    classes = (LabelClass(0, "background", "#000000"), LabelClass(1, "cell", "#405060"))
+    image = np.zeros((48, 64), np.float32)
+    image[4:20, 4:20] = image[24:40, 30:60] = 2
+    spec = ModelSpec(objects="components")
+    compared = {
+        "objects": threshold(1, classes=classes, spec=spec, object_size=16.0),
+        "classes": threshold(1, classes=classes),
+    }
+    comparison = compare(compared, image.astype(np.uint8) // 2, image)
+    assert [report.mean_iou for report in comparison.reports.values()] == [1, 1]
+    assert comparison.reports["objects"].names == {0: "background", 1: "cell"}
+
+
+def test_finish_keeps_what_is_complete_and_compares_no_part(threshold, require_sentence):
+    images, truths = [np.tile(i, (4, 4)) for i in IMAGES], [np.tile(t, (4, 4)) for t in TRUTHS]
+    compared = {"a": threshold(50), "b": threshold(50)}
+    steps = comparisons(compared, truths, images)
+    while not (isinstance(step := next(steps), PredictedStep) and step.name == "b"):
+        pass
+    with pytest.raises(StopIteration) as end:
+        steps.send(Finish())
+    comparison = end.value.value
+    assert [list(v.predictions) for v in comparison.views] == [["a"]] * 4
+    assert comparison.reports["a"].accuracy == 1
+    assert "Ended early, without b." in comparison.notes
+    steps = comparisons(compared, truths, images)
+    next(step for step in steps if step.text.startswith("a"))
+    with pytest.raises(ValueError, match="Nothing was compared") as error:
+        steps.send(Finish())
+    require_sentence(str(error.value), "ended")
+
+
 def test_each_model_is_compared_with_and_without_refinement(threshold):
     comparison = compare({"a": threshold(50)}, TRUTHS[0], IMAGES[0], refine=RefineConfig("mrf"))
     assert list(comparison.reports) == ["a", "a + mrf"]
@@ -125,6 +170,9 @@ def test_pixels_that_a_model_has_seen_count_for_none(threshold):
     expected = evaluate((IMAGES[0] > 20) + 1, truth, unlabelled=0)
     assert comparison.reports["a"].iou == expected.iou
     assert any("left out" in note for note in comparison.notes)
+    assert not any("not recorded" in note for note in comparison.notes)
+    notes = compare({"c": threshold(20)}, TRUTHS[0], IMAGES[0]).notes
+    assert any("it is not recorded what c learned" in note for note in notes)
 
 
 def test_what_was_held_out_counts_only_if_little_else_is_left(threshold):

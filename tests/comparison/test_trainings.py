@@ -20,6 +20,8 @@ def quick(monkeypatch, threshold):
             if self.spec.name == "segnet":
                 raise ValueError("there is no way")
             if isinstance((yield Step(number + 1, 3)), Finish):
+                if self.spec.name == "fpn":
+                    raise ValueError("it has learned nothing")
                 break
         self.trained = model
 
@@ -58,6 +60,12 @@ def test_if_none_can_be_trained_that_is_an_error(quick):
 def test_finish_ends_with_the_models_so_far(quick):
     steps = trainings(specs_of(["unet", "fpn"]), SET, TrainConfig(), "cpu")
     assert list(run(steps, Finish())[1]) == ["U-Net"]
+
+
+def test_finish_ends_all_trainings_if_the_first_has_learned_nothing(quick):
+    steps = trainings(specs_of(["fpn", "unet"]), SET, TrainConfig(), "cpu")
+    with pytest.raises(ValueError, match="None of FPN, U-Net could be trained"):
+        run(steps, Finish())
 
 
 def test_settings_are_those_that_a_method_has():

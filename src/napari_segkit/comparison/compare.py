@@ -1,13 +1,15 @@
 """Compare several models or predictions with one truth."""
 
-from collections.abc import Generator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Container, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
+from typing import TYPE_CHECKING, TypeVar
 
 from napari_segkit.arguments import require_optional
 from napari_segkit.config import EvaluateConfig, RefineConfig
 from napari_segkit.config._schema import as_config
 from napari_segkit.images.classes import LabelClass
-from napari_segkit.steps import Step, drain, map_steps
+from napari_segkit.io.filenames import shorten
+from napari_segkit.steps import Finish, Step, drain, map_steps
 from napari_segkit.versions import versions
 
 from .cases import Images, Truth, cases_of
@@ -22,6 +24,12 @@ if TYPE_CHECKING:
     from napari_segkit.evaluation.report import Report
 
     from .figures import Cost
+
+T = TypeVar("T")
+
+
+class _Finished(Exception):
+    """`Finish` was sent: what is compared is the result."""
 
 
 def compare(
@@ -53,7 +61,8 @@ def compare(
         The image of each truth, which models predict. None: there are only predictions, or the
         truth is a TrainingSet.
     config : EvaluateConfig, optional
-        Which metrics, of which pixels. None: the defaults, classes pixel by pixel.
+        Which metrics, of which pixels. None: the defaults, classes pixel by pixel, of models that
+        predict objects those of their objects.
     refine : RefineConfig, optional
         Each model is compared twice: without any refinement, and with this one, such as
         ``RefineConfig("crf")``. None: with its own settings.
@@ -96,6 +105,8 @@ def comparisons(
 ) -> Generator[Step, object, Comparison]:
     """Compare model by model and image by image: the generator behind `compare`.
 
+    ``send(Finish())`` ends it with the models and predictions that are complete.
+
     `command` is the command line that asks for it, for the page; the other arguments as there.
     """
     config = as_config("config", config, EvaluateConfig)
@@ -105,18 +116,24 @@ def comparisons(
     models = list(dict.fromkeys(e.segmenter for e in entries if e.segmenter is not None))
     total = PARTS * len(cases) * (len(entries) + 1)
     reading = prepare(cases, models, config.unlabelled)
-    prepared = yield from map_steps(reading, lambda step: _read_step(step, total))
     reports: dict[str, Report[Metric]] = {}
     costs: dict[str, Cost] = {}
-    for number, entry in enumerate(entries, 1):
-        start = PARTS * len(cases) * number
-        evaluating = evaluate_entry(entry, prepared, config, start, total)
-        reports[entry.name], costs[entry.name] = yield from evaluating
+    try:
+        prepared = yield from _until_finish(
+            map_steps(reading, lambda step: _read_step(step, total))
+        )
+        for number, entry in enumerate(entries, 1):
+            start = PARTS * len(cases) * number
+            evaluating = evaluate_entry(entry, prepared, config, start, total)
+            reports[entry.name], costs[entry.name] = yield from _until_finish(evaluating)
+    except _Finished:
+        if not reports:
+            raise ValueError("Nothing was compared yet when it was ended.") from None
     return Comparison(
         reports,
         costs,
         config,
-        prepared.views,
+        prepared.views_of(reports),
         _classes_shown(entries),
         Repeat(
             command,
@@ -125,7 +142,7 @@ def comparisons(
             versions(),
             _device(entries),
         ),
-        prepared.notes,
+        (*prepared.notes, *_notes(entries, reports)),
     )
 
 
@@ -134,10 +151,34 @@ def _read_step(step: Step, total: int) -> CompareStep:
     return CompareStep(PARTS * step.done, total, text)
 
 
+def _until_finish(steps: Generator[Step, object, T]) -> Generator[Step, object, T]:
+    """Pass steps on, and raise `_Finished` once `Finish` is sent: parts are not compared."""
+    with closing(steps):
+        while True:
+            try:
+                step = next(steps)
+            except StopIteration as end:
+                return end.value
+            if isinstance((yield step), Finish):
+                raise _Finished
+
+
+def _notes(entries: Sequence[Entry], compared: Container[str]) -> Iterator[str]:
+    """What is missing, and which models may have seen the images."""
+    if missing := [e.name for e in entries if e.name not in compared]:
+        yield f"Ended early, without {shorten(missing)}."
+    models = {e.name: e.segmenter for e in entries if e.name in compared and e.segmenter}
+    if silent := [name for name, model in models.items() if not model.records_training]:
+        yield (
+            f"The metrics may rest on pixels that were trained on, as it is not recorded what "
+            f"{shorten(silent)} learned from."
+        )
+
+
 def _classes_shown(entries: Sequence[Entry]) -> tuple[LabelClass, ...]:
-    """The classes of the first model that predicts classes."""
+    """The classes of the first model."""
     models = (e.segmenter.ready() for e in entries if e.segmenter is not None)
-    return next((m.classes for m in models if not m.predicts_objects), ())
+    return next((m.all_classes for m in models), ())
 
 
 def _device(entries: Sequence[Entry]) -> str:

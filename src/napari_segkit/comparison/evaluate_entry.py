@@ -9,6 +9,8 @@ from operator import add
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
+import numpy as np
+
 from napari_segkit.config import EvaluateConfig
 from napari_segkit.evaluation.left_out import NO_LIMITS, Limits
 from napari_segkit.evaluation.metric import LabelSource, Metric
@@ -17,6 +19,7 @@ from napari_segkit.evaluation.slab_reader import get_labels
 from napari_segkit.images.axes_image import SPATIAL, AxesImage, full_resolution
 from napari_segkit.images.class_labels import ClassLabels
 from napari_segkit.images.classes import LabelClass
+from napari_segkit.images.types import AnyArray
 from napari_segkit.io.training_files import opened
 from napari_segkit.label_result import LabelResult
 from napari_segkit.steps import Step, map_steps
@@ -122,13 +125,14 @@ def _evaluate_image(
 def _predict(
     entry: Entry, image: Any, config: EvaluateConfig, timer: _Timer
 ) -> Generator[Step, object, LabelSource]:
-    """Labels with the classes of the model, or objects with their table."""
+    """Labels with the classes of the model, ids of objects, or segments with their table."""
     assert entry.segmenter is not None
     steps = entry.segmenter.predict_tiles(image, spacing=config.spacing, refine=entry.refine)
     result, seconds = yield from _timed(steps)
     timer.runs.append((seconds, prod(result.labels.shape)))
     metadata = {} if isinstance(image, AxesImage) else dict(getattr(image, "metadata", {}))
-    labels = ClassLabels(result.labels, _classes(result), entry.name, metadata)
+    values, classes = _values(result, config.kind)
+    labels = ClassLabels(values, classes, entry.name, metadata)
     if config.kind == "panoptic" and result.objects is not None:
         return _Segments(labels, result.objects.table)
     return labels
@@ -150,9 +154,13 @@ def _timed(
             command = yield step
 
 
-def _classes(result: LabelResult) -> tuple[LabelClass, ...]:
-    """Classes of label values; of object ids there are none."""
-    return result.classes if result.objects is None else ()
+def _values(result: LabelResult, kind: str) -> tuple[AnyArray, tuple[LabelClass, ...]]:
+    """Class values of the pixels, also of objects, with the classes; else ids of objects."""
+    if result.objects is None:
+        return result.labels, result.classes
+    if kind == "semantic":
+        return result.objects.values.astype(np.int32)[result.labels], result.classes
+    return result.labels, ()
 
 
 def _spacing(image: Any) -> tuple[float, ...] | None:

@@ -1,6 +1,6 @@
 """What counts in each image of a comparison, found before anything is predicted."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from napari_segkit.evaluation.slab_reader import get_labels
@@ -37,9 +37,13 @@ class Preparation:
     images: list[Counted]
     notes: tuple[str, ...]
 
-    @property
-    def views(self) -> tuple[View, ...]:
-        return tuple(each.view for each in self.images if each.view is not None)
+    def views_of(self, names: Iterable[str]) -> tuple[View, ...]:
+        """The views, with the predictions of these names."""
+        views = (each.view for each in self.images if each.view is not None)
+        return tuple(
+            replace(view, predictions={name: view.predictions[name] for name in names})
+            for view in views
+        )
 
 
 def prepare(

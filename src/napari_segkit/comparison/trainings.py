@@ -64,15 +64,16 @@ def trainings(
     for number, (name, spec) in enumerate(specs.items()):
         segmenter, done = Segmenter(spec, device=device), PARTS * (number + 1)
         place = f"{name} ({number + 1} of {len(specs)})"
-        try:
-            is_finishing = yield from _train(segmenter, training_set, config, number, total, place)
-        except Exception as error:  # noqa: BLE001  the other trainings do not depend on this one
+        error, is_finishing = yield from _train(
+            segmenter, training_set, config, number, total, place
+        )
+        if error is None:
+            segmenter.ready().network.cpu()  # the next one needs the memory of the device
+            trained[name] = segmenter
+            yield TrainedStep(done, total, f"{place} is trained", name, segmenter)
+        else:
             last = error
             yield Failure(done, total, error, name)
-            continue
-        segmenter.ready().network.cpu()  # the next one needs the memory of the device
-        trained[name] = segmenter
-        yield TrainedStep(done, total, f"{place} is trained", name, segmenter)
         if is_finishing:
             break
     if not trained:
@@ -87,19 +88,21 @@ def _train(
     number: int,
     total: int,
     place: str,
-) -> Generator[Step, object, bool]:
-    """Train one model; give whether the work is to end now."""
+) -> Generator[Step, object, tuple[Exception | None, bool]]:
+    """Train one model; give what made it fail, if anything, and whether the work is to end now."""
     command, is_finishing, part = None, False, 0.0
-    with closing(segmenter.train_epochs(training_set, config=config)) as steps:
-        while True:
-            try:
+    try:
+        with closing(segmenter.train_epochs(training_set, config=config)) as steps:
+            while True:
                 step = steps.send(command)
-            except StopIteration:
-                return is_finishing
-            part = max(part, _part(step, config))
-            text = f"{place}: {_text(step)}"
-            command = yield TrainingStep(int(PARTS * (number + part)), total, text)
-            is_finishing = is_finishing or isinstance(command, Finish)
+                part = max(part, _part(step, config))
+                text = f"{place}: {_text(step)}"
+                command = yield TrainingStep(int(PARTS * (number + part)), total, text)
+                is_finishing = is_finishing or isinstance(command, Finish)
+    except StopIteration:
+        return None, is_finishing
+    except Exception as error:  # noqa: BLE001  the other trainings do not depend on this one
+        return error, is_finishing
 
 
 def _part(step: Step, config: TrainConfig) -> float:

@@ -1,5 +1,6 @@
 """Dock that compares models and predictions, and trains several methods to compare them."""
 
+from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -103,7 +104,7 @@ class CompareDock(Dock):
                 refine=self._refine(),
                 device=self.session.segmenter.device,
             )
-            self._run(Job("Compare", steps), truth)
+            self._run("Compare", steps, truth)
 
     def train_and_compare(self) -> None:
         """Train the ticked methods in the background, and compare them."""
@@ -122,7 +123,7 @@ class CompareDock(Dock):
             refine=self._refine(),
             device=self.session.segmenter.device,
         )
-        self._run(Job("Train and compare", steps, Finish()), truth)
+        self._run("Train and compare", steps, truth)
 
     def code(self) -> str:
         """Python code that does the same as the button."""
@@ -141,12 +142,12 @@ class CompareDock(Dock):
             f"comparison = compare({{{named}}}, {place}{options}{refine})"
         )
 
-    def _run(self, job: Job[Comparison], truth: TrainingSet) -> None:
+    def _run(self, title: str, steps: Generator[Step, Any, Comparison], truth: TrainingSet) -> None:
         self.shown.clear()
         labels = None if self.place.value else truth.rows[0].labels
         self._like = labels if isinstance(labels, Snapshot) else None
         self._compared = self._chosen()
-        self.bar.run(job)
+        self.bar.run(Job(title, _with_table(steps), Finish()))
 
     def _truth(self) -> TrainingSet:
         """Copies of the images with their truths."""
@@ -313,3 +314,12 @@ class CompareDock(Dock):
         self.methods.button.setEnabled(is_free and self._missing_training() is None)
         self.methods.button.setToolTip(self._missing_training() or TRAIN_TIP)
         self.results.mark(stale=self._compared != self._chosen())
+
+
+def _with_table(
+    steps: Generator[Step, Any, Comparison],
+) -> Generator[Step, Any, Comparison]:
+    """Pass steps on; the table is made where they run, as its draws take seconds."""
+    comparison = yield from steps
+    comparison.table()
+    return comparison

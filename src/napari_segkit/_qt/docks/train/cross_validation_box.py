@@ -22,6 +22,8 @@ from napari_segkit._qt.widgets.run_bar import RunBar
 from napari_segkit.config import FoldConfig, ModelSpec, TrainConfig
 from napari_segkit.cross_validation.events import FoldEnded, FoldsChosen
 from napari_segkit.cross_validation.results import CrossValidation, Fold
+from napari_segkit.evaluation.confusion import nanmean
+from napari_segkit.evaluation.statistics import standard_deviation
 from napari_segkit.models import model_info
 from napari_segkit.steps import Finish, Job, Step
 from napari_segkit.training_set import TrainingSet
@@ -180,8 +182,8 @@ class CrossValidationBox(QWidget):
         rows = [(str(fold.number), own) for fold, own in zip(folds, figures, strict=True)]
         if len(folds) > 1:
             pooled = reduce(add, (fold.report for fold in folds))
-            rows.append(("mean", figures.mean(axis=0)))
-            rows.append(("std", figures.std(axis=0, ddof=1)))
+            rows.append(("mean", np.array([nanmean(own) for own in figures.T])))
+            rows.append(("std", standard_deviation(figures)))
             rows.append(("pooled", np.array(_figures(pooled))))
         self.table.setRowCount(len(rows))
         for row, (title, values) in enumerate(rows):
