@@ -75,10 +75,12 @@ class InterruptedTrainings(QObject):
             found.spare.release()
             self.search_again()
 
-    def later(self) -> None:
-        """Leave the file that is offered to the next start."""
+    def close(self) -> None:
+        """Leave the file that is offered to the next start, and forget what was stopped."""
+        self.blockSignals(True)  # the widgets of the window are being deleted
         if (found := self.take()) is not None:
             found.spare.release()
+        self.forget_stopped()
 
     def keep_stopped(self, spare: SpareFile, spec: ModelSpec, config: TrainConfig) -> None:
         """Offer to resume the training that a person has stopped, if its state is there."""
