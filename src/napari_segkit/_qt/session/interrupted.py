@@ -75,11 +75,15 @@ class InterruptedTrainings(QObject):
             found.spare.release()
             self.search_again()
 
-    def close(self) -> None:
-        """Leave the file that is offered to the next start, and forget what was stopped."""
-        self.blockSignals(True)  # the widgets of the window are being deleted
+    def later(self) -> None:
+        """Leave the file that is offered to the next start."""
         if (found := self.take()) is not None:
             found.spare.release()
+
+    def close(self) -> None:
+        """Leave what is offered to the next start, and forget what was stopped."""
+        self.blockSignals(True)  # the widgets of the window are being deleted
+        self.later()
         self.forget_stopped()
 
     def keep_stopped(self, spare: SpareFile, spec: ModelSpec, config: TrainConfig) -> None:
