@@ -104,7 +104,8 @@ class CompareDock(Dock):
                 refine=self._refine(),
                 device=self.session.segmenter.device,
             )
-            self._run("Compare", steps, truth)
+            self._begin(truth)
+            self.bar.run(Job("Compare", _with_table(steps), Finish()))
 
     def train_and_compare(self) -> None:
         """Train the ticked methods in the background, and compare them."""
@@ -123,7 +124,8 @@ class CompareDock(Dock):
             refine=self._refine(),
             device=self.session.segmenter.device,
         )
-        self._run("Train and compare", steps, truth)
+        self._begin(truth)
+        self.bar.run(Job("Train and compare", _with_table(steps), Finish()))
 
     def code(self) -> str:
         """Python code that does the same as the button."""
@@ -142,12 +144,11 @@ class CompareDock(Dock):
             f"comparison = compare({{{named}}}, {place}{options}{refine})"
         )
 
-    def _run(self, title: str, steps: Generator[Step, Any, Comparison], truth: TrainingSet) -> None:
+    def _begin(self, truth: TrainingSet) -> None:
         self.shown.clear()
         labels = None if self.place.value else truth.rows[0].labels
         self._like = labels if isinstance(labels, Snapshot) else None
         self._compared = self._chosen()
-        self.bar.run(Job(title, _with_table(steps), Finish()))
 
     def _truth(self) -> TrainingSet:
         """Copies of the images with their truths."""
