@@ -48,7 +48,7 @@ class Preparation:
 
 def prepare(
     cases: Sequence[Case], models: Sequence[Segmenter], unlabelled: int | None
-) -> Generator[Step, None, Preparation]:
+) -> Generator[Step, object, Preparation]:
     """Read each image once, with a step for each."""
     seen: list[Seen] = []
     for number, case in enumerate(cases, 1):
