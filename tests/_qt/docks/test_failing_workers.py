@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 import napari_segkit._qt as qt
-from napari_segkit import ModelSpec, Segmenter, TrainingSet
+from napari_segkit import ModelSpec, Segmenter, TrainingRow, TrainingSet
 from napari_segkit._qt.app.window_project import WindowProject
+from napari_segkit._qt.docks.compare.compare_dock import CompareDock
 from napari_segkit._qt.docks.evaluate.evaluate_dock import EvaluateDock
 from napari_segkit._qt.docks.measure.measure_dock import MeasureDock
 from napari_segkit._qt.docks.model.model_dock import ModelDock, _list_devices
@@ -153,6 +154,35 @@ def measured(kit):
     return dock
 
 
+def compare(kit):
+    kit.viewer.add_labels(kit.models["labels"].copy(), name="labels prediction")
+    kit.viewer.layers["labels"].data[::2] = 0  # what is not labelled is compared
+    dock = kit.open(CompareDock)
+    dock.methods.tick(["pixels"])
+    dock.methods.minutes.value = 0.1
+    assert dock.wait_idle()
+    return dock
+
+
+def compared(kit):
+    dock = compare(kit)
+    dock.compare()
+    assert dock.wait_idle()
+    dock.path = kit.models["path"].with_name("page.html")
+    return dock
+
+
+def folds(kit):
+    dock = train(kit)
+    image, labels = kit.models["image"], kit.models["labels"]
+    rows = [TrainingRow(image + n, labels, name=f"image {n}") for n in range(2)]
+    kit.session.training_set = TrainingSet(rows)
+    dock.set_config(TrainConfig(epochs=1, unlabelled=None, labels_are="classes"))
+    assert dock.wait_idle()
+    dock.folds.form.folds.value = 2
+    return dock
+
+
 def slices(kit):
     volume = np.zeros((5, 32, 32), np.uint8)
     volume[0, 4:9], volume[4, 4:9] = 1, 1
@@ -238,6 +268,11 @@ WORKERS = {
     "Superpixels": Worker(lambda kit: kit.open(SuperpixelDock), press, bar_text),
     "Evaluate": Worker(evaluate, press, bar_text),
     "Measure": Worker(lambda kit: kit.open(MeasureDock), press, bar_text),
+    "Cross-validate": Worker(
+        folds, lambda dock: dock.folds.bar.button.click(), lambda dock: dock.folds.bar.status.text()
+    ),
+    "Compare": Worker(compare, press, bar_text),
+    "Train and compare": Worker(compare, lambda dock: dock.methods.button.click(), bar_text),
     "Load model": Worker(
         lambda kit: (model_dock(kit), setattr(kit.dock, "path", str(kit.models["path"])))[0],
         lambda dock: dock.files.load(dock.path),
@@ -291,6 +326,24 @@ WORKERS = {
         lambda dock: dock._on_redrawn(),
         lambda dock: dock.stale or "",
         lambda dock: dock._fingerprints,
+    ),
+    "errors_panel": Worker(
+        evaluate,
+        lambda dock: dock.errors.errors_button.setChecked(True),
+        lambda dock: dock.errors.text.text(),
+        lambda dock: dock.errors._search,
+    ),
+    "comparison_results": Worker(
+        compared,
+        lambda dock: dock.results.show_comparison(dock.results.comparison, {}),
+        lambda dock: dock.results.status.text(),
+        lambda dock: dock.results._drawing,
+    ),
+    "Save page": Worker(
+        compared,
+        lambda dock: dock.results.save_page(dock.path),
+        lambda dock: dock.results.status.text(),
+        lambda dock: dock.results._saving,
     ),
     "label_stats_box": Worker(
         train,

@@ -80,6 +80,12 @@ class InterruptedTrainings(QObject):
         if (found := self.take()) is not None:
             found.spare.release()
 
+    def close(self) -> None:
+        """Leave what is offered to the next start, and forget what was stopped."""
+        self.blockSignals(True)  # the widgets of the window are being deleted
+        self.later()
+        self.forget_stopped()
+
     def keep_stopped(self, spare: SpareFile, spec: ModelSpec, config: TrainConfig) -> None:
         """Offer to resume the training that a person has stopped, if its state is there."""
         if spare.path.exists() and spare.hold():

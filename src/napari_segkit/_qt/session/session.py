@@ -353,8 +353,7 @@ class Session(CorrectionRunner):
 
     def _on_window_closed(self) -> None:
         super()._on_window_closed()
-        self.interrupted.later()
-        self.interrupted.forget_stopped()
+        self.interrupted.close()
         self.spare.close(busy=self.task is not None)
 
     def _on_spare_loaded(self, loaded: tuple[SpareFile, Segmenter]) -> None:

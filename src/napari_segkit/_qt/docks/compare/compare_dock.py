@@ -103,7 +103,8 @@ class CompareDock(Dock):
                 refine=self._refine(),
                 device=self.session.segmenter.device,
             )
-            self._run(Job("Compare", steps), truth)
+            self._begin(truth)
+            self.bar.run(Job("Compare", steps))
 
     def train_and_compare(self) -> None:
         """Train the ticked methods in the background, and compare them."""
@@ -122,7 +123,8 @@ class CompareDock(Dock):
             refine=self._refine(),
             device=self.session.segmenter.device,
         )
-        self._run(Job("Train and compare", steps, Finish()), truth)
+        self._begin(truth)
+        self.bar.run(Job("Train and compare", steps, Finish()))
 
     def code(self) -> str:
         """Python code that does the same as the button."""
@@ -141,12 +143,11 @@ class CompareDock(Dock):
             f"comparison = compare({{{named}}}, {place}{options}{refine})"
         )
 
-    def _run(self, job: Job[Comparison], truth: TrainingSet) -> None:
+    def _begin(self, truth: TrainingSet) -> None:
         self.shown.clear()
         labels = None if self.place.value else truth.rows[0].labels
         self._like = labels if isinstance(labels, Snapshot) else None
         self._compared = self._chosen()
-        self.bar.run(job)
 
     def _truth(self) -> TrainingSet:
         """Copies of the images with their truths."""

@@ -45,6 +45,7 @@ class ComparisonResults(QWidget):
         """Show another comparison, of contours in these colours; pictures follow."""
         self.comparison, self._colors = comparison, colors
         self.summary.setText("\n".join([comparison.summary(), *comparison.notes]))
+        self.status.setText("")
         self.mark(stale=False)
         self._drawing.submit(comparison.picture)
 
