@@ -115,7 +115,7 @@ def test_a_row_selects_its_object_and_an_object_its_row(dock, viewer):
     table.sortByColumn(1, table.horizontalHeader().sortIndicatorOrder())
     table.select_object("prediction", 9)
     assert table.rows.row_at(table.currentIndex()) == 1
-    table.canvas.clicked.emit((8.0, 10.0), (0, 1))  # where both have an object
+    table.clicks.clicked.emit((8.0, 10.0), (0, 1))  # where both have an object
     assert table.rows.row_at(table.currentIndex()) == 2
 
 

@@ -44,8 +44,8 @@ class ObjectTable(FrameTable):
         self._picks = Listener(self, self._on_picked)
         self._is_linked = self._is_choosing = False
         self.chosen.connect(self._on_chosen)
-        self.canvas = CanvasClicks(viewer, self)
-        self.canvas.clicked.connect(self._on_clicked)
+        self.clicks = CanvasClicks(viewer, self)
+        self.clicks.clicked.connect(self.select_at)
 
     def show_objects(
         self, objects: ObjectErrors, prediction: Labels, truth: Labels, *, linked: bool
@@ -79,7 +79,7 @@ class ObjectTable(FrameTable):
         self._is_choosing = False
         show_box(self._viewer, truth, with_surroundings(self._objects.box(row)))
 
-    def _on_clicked(self, position: Sequence[float], displayed: Sequence[int]) -> None:
+    def select_at(self, position: Sequence[float], displayed: Sequence[int]) -> None:
         """Select the row of the object at a position, of the selected layer if both have one."""
         if len(displayed) != 2 or not self._is_linked or not self.isVisible():
             return
