@@ -57,6 +57,25 @@ def test_the_kinds_are_those_of_evaluate(capsys):
     assert f"{{{','.join(KINDS)}}}" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--thresholds", "0.5"], "--thresholds are for --kind instance only"),
+        (["--connectivity", "faces"], "choose --kind instance and --labels-are classes, too"),
+    ],
+)
+def test_mistakes_name_options_before_any_work(arguments, said, tmp_path, capsys):
+    assert run("evaluate", tmp_path, tmp_path, *arguments) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_list_names_the_groups_of_its_images(folders):
+    rows = [f"predicted/{i}.tif,truth/{i}.tif,s{i % 2}" for i in (0, 1)]
+    (folders / "list.csv").write_text("\n".join(["prediction,truth,subject", *rows]))
+    report = evaluate(folders / "list.csv", labels_are="objects")
+    assert [image.group for image in report.images.values()] == ["s0", "s1"]
+
+
 def test_objects_are_pooled_over_images(folders, capsys):
     table = folders / "figures.csv"
     inputs = folders / "predicted", folders / "truth"

@@ -54,6 +54,10 @@ def test_labels_alone_have_the_pixel_size_of_their_file(tmp_path, capsys):
     table = pd.read_csv(io.StringIO(capsys.readouterr().out))
     assert table["volume"].tolist() == [64 * n * 0.5 for n in (2, 3)]
     assert table["unit"].unique().tolist() == ["um"]
+    tifffile.imwrite(tmp_path / "image.tif", stack * 10)  # does not say its pixel size
+    assert run(file, tmp_path / "image.tif", "--axes", "ZYX") == 0
+    below = pd.read_csv(io.StringIO(capsys.readouterr().out))
+    assert below["volume"].tolist() == table["volume"].tolist()
 
 
 def test_a_table_replaces_no_input_and_no_table(folders, tmp_path, capsys):

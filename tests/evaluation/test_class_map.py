@@ -40,6 +40,17 @@ def test_names_that_match_are_proposed():
     assert swapped.iou[1] == evaluate(PREDICTION, TRUTH).iou[1]
 
 
+def test_a_map_the_wrong_way_round_is_told():
+    report = evaluate(PREDICTION, TRUTH * np.uint8(255), class_map={255: 1})
+    assert "1 of the prediction as 255 of the truth" in report.notes[0]
+
+
+def test_names_of_mapped_values_move_with_them():
+    truth = np.where(np.arange(20) < 3, 1, 2 * TRUTH)
+    report = evaluate(named(PREDICTION, cell=1), truth, class_map={np.int64(1): np.int64(2)})
+    assert report.names == {2: "cell"}
+
+
 def test_only_values_of_classes_are_mapped():
     assert not evaluate(PREDICTION, TRUTH).notes
     with pytest.raises(ValueError, match=r"class_map has 1='cell'; give label values"):

@@ -1,6 +1,7 @@
 """Mean, spread and intervals of metrics over images and groups; volumes; JSON."""
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -74,6 +75,14 @@ def test_groups_are_pooled_first(report):
     assert list(dict.fromkeys(shown["group"])) == ["a", "b", "c", 6, 7, "pooled"]
 
 
+def test_images_without_a_group_stay_by_themselves():
+    prediction, truth = (side[:4] for side in pairs())
+    report = evaluate(prediction, truth, groups=["a", float("nan"), float("nan"), ""])
+    assert [*report.groups] == ["a", 1, 2, 3]
+    same = replace(report.parts[1], name="a")
+    assert [*(report.parts[0] + same).groups] == ["a", "a (image)"]
+
+
 def test_intervals_are_those_of_scipy():
     values = np.random.default_rng(1).normal(size=(30, 1))
     low, high = bootstrap(values, range(30), 0.9)
@@ -123,6 +132,18 @@ def test_a_movie_has_areas():
     plain = {"data": data, "ndim": 3, "scale": (5, 0.5, 0.5), "metadata": {}}
     labels = SimpleNamespace(**plain, axis_labels=("t", "y", "x"))
     assert evaluate(data, labels).truth_volume[1] == pytest.approx(3 * 16 * 0.25)
+    last = SimpleNamespace(**plain | {"scale": (0.5, 2, 9)}, axis_labels=("y", "x", "t"))
+    assert evaluate(data, last).truth_volume[1] == pytest.approx(3 * 16)
+    with pytest.raises(ValueError, match="has a time axis that is not the first one"):
+        evaluate(data, last, distances=True)
+
+
+@pytest.mark.filterwarnings("ignore:.*colours became classes")
+def test_masks_in_colour_have_the_scale_of_their_layer():
+    data = np.zeros((6, 6, 3), np.uint8)
+    data[2:4, 2:4, 0] = 255
+    layer = SimpleNamespace(data=data, ndim=2, scale=(2, 3), metadata={}, name="m", rgb=True)
+    assert evaluate(data, layer).truth_volume[1] == 4 * 6
 
 
 def test_json_holds_images_and_groups_and_no_nan(report):
@@ -133,6 +154,9 @@ def test_json_holds_images_and_groups_and_no_nan(report):
     assert record["groups"]["b"]["metrics"]["accuracy"] == report.groups["b"].accuracy
     assert record["table"][0]["truth_pixels"] == report.counts.sum(axis=1)[0]
     assert record["table"][-1]["iou"] is None
+    missed = evaluate(np.zeros((4, 4), int), np.eye(4, dtype=int), distances=True)
+    record = json.loads(missed.to_json(), parse_constant=pytest.fail)
+    assert record["metrics"]["hausdorff"]["1"] == "Infinity"
     for kind in ("instance", "panoptic"):
         other = evaluate(*(side[0] for side in pairs()), kind=kind, labels_are="objects")
         assert json.loads(other.to_json(), parse_constant=pytest.fail)["kind"] == kind

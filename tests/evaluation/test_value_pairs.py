@@ -62,6 +62,12 @@ def test_narrow_values_do_not_overflow(dtype):
     assert occurring(count_pairs(truth, truth)) == {(v, v): 1 for v in truth.tolist()}
 
 
+@pytest.mark.parametrize("dtype", [np.int8, np.int16])
+def test_the_highest_value_counts_beside_pixels_that_do_not(dtype):
+    truth = np.array([-1, 0, np.iinfo(dtype).max] * 2, dtype)
+    assert occurring(count_pairs(truth, truth)) == {(v, v): 2 for v in truth[:3].tolist()}
+
+
 @pytest.mark.parametrize(("dtype", "unlabelled"), [(np.uint8, None), (np.int32, 255)])
 def test_large_labels_take_less_than_a_byte_per_pixel(dtype, unlabelled):
     coarse = np.random.default_rng(0).integers(0, 4, (32, 32))

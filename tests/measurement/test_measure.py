@@ -142,6 +142,12 @@ def test_components_are_objects_with_the_name_of_their_class():
     }
 
 
+def test_the_unlabelled_value_is_no_number_of_a_component():
+    labels = np.array([[1, 0, 3, 0, 3, 2]])
+    table = measure(labels, by="component", unlabelled=2)
+    assert table["class"].tolist() == ["class 1", "class 3", "class 3"]
+
+
 def test_what_is_not_measured():
     labels = np.array([[0, 1, 1], [255, 255, 2]])
     assert measure(labels)["class"].tolist() == [1, 2, 255]
@@ -196,5 +202,5 @@ def test_wrong_input_is_refused_before_the_first_step():
         measure(np.full((4, 4), 0.5))
     with pytest.raises(ValueError, match="choose one of 'class', 'object', 'component'"):
         measure(np.ones((4, 4), int), by="pixel")
-    with pytest.raises(ValueError, match="name channels"):
+    with pytest.raises(ValueError, match="have a channel axis"):
         measure(np.ones((2, 4, 4), int), axes="CYX")

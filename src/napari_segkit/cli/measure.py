@@ -2,6 +2,7 @@
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Generator, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -128,6 +129,7 @@ def _read(
 ) -> "MeasureSource":
     from napari_segkit.images.axes_image import full_resolution
     from napari_segkit.images.geometry import warn_if_apart
+    from napari_segkit.images.units import UNKNOWN_SPACING
     from napari_segkit.io.channel_files import read_image_files
     from napari_segkit.io.files import read_label_axes
     from napari_segkit.io.training_files import LabelFile
@@ -144,4 +146,7 @@ def _read(
     warn_if_apart(file.apart())
     shape = full_resolution(values).shape
     below = read_image_files(image, args.axes, args.spacing, labels_shape=shape)
+    if args.spacing is None and below.spacing == UNKNOWN_SPACING:
+        known = read_label_axes(labels.path)
+        below = replace(below, spacing=known.spacing, unit=known.unit)
     return MeasureSource(values, below, labels.name)

@@ -1,7 +1,6 @@
 """Command line options made from the configuration dataclasses."""
 
 import os
-import re
 from argparse import SUPPRESS, ArgumentTypeError, BooleanOptionalAction, Namespace
 from collections import ChainMap
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -16,6 +15,7 @@ from napari_segkit.config._schema import (
     nested,
 )
 from napari_segkit.config.options import options_from_text
+from napari_segkit.error_messages import translate_arguments
 
 if TYPE_CHECKING:
     from argparse import _ActionsContainer
@@ -57,8 +57,13 @@ def read_options(args: Namespace, config: C, *, prefix: str = "") -> C:
 
 
 def _fields_as_options(message: str, prefix: str) -> str:
-    """``TrainConfig.epochs is 0`` as ``--epochs is 0``."""
-    return re.sub(r"\b\w+Config\.(\w+)", lambda found: flag(prefix + found[1]), message)
+    """``TrainConfig.epochs is 0`` as ``--epochs is 0``, ``kind='instance'`` as an option, too."""
+    return translate_arguments(message, lambda name, value: option_text(prefix + name, value))
+
+
+def option_text(name: str, value: str) -> str:
+    """``labels_are``, ``objects`` as ``--labels-are objects``; of ``true`` the flag alone."""
+    return flag(name) if value == "true" else f"{flag(name)} {value}".rstrip()
 
 
 def flag(name: str) -> str:

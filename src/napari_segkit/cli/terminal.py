@@ -11,7 +11,7 @@ from typing import TypeVar
 from napari_segkit.error_messages import plain_message, translate_arguments
 from napari_segkit.steps import Step, TimeLeft, map_steps, time_left
 
-from .options import flag
+from .options import flag, option_text
 
 S = TypeVar("S", bound=Step)
 K = TypeVar("K")
@@ -60,7 +60,7 @@ def _flag_of(field: re.Match[str]) -> str:
 
 def in_options(message: str) -> str:
     """A message with Python arguments as options: ``dims='2D'`` as ``--dims 2D``."""
-    return translate_arguments(message, _option)
+    return translate_arguments(message, option_text)
 
 
 def _total(step: Step) -> int:
@@ -137,8 +137,3 @@ def print_warnings() -> Iterator[None]:
         warnings.filterwarnings("always", category=UserWarning)
         warnings.showwarning = show  # type: ignore[assignment]
         yield
-
-
-def _option(name: str, value: str) -> str:
-    """``labels_are``, ``objects`` as ``--labels-are objects``; of ``true`` the flag alone."""
-    return flag(name) if value == "true" else f"{flag(name)} {value}".rstrip()

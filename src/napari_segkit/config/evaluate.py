@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Annotated, Literal
 
 from napari_segkit.arguments import as_numbers, given
@@ -75,15 +76,16 @@ class EvaluateConfig(Checked):
         if self.thresholds is not None:
             object.__setattr__(self, "thresholds", _rising(self.thresholds))
         if isinstance(self.class_map, Mapping):
-            texts = {str(value): other for value, other in self.class_map.items()}
-            object.__setattr__(self, "class_map", texts)
+            plain = {str(value): _plain(other) for value, other in self.class_map.items()}
+            object.__setattr__(self, "class_map", plain)
         super().__post_init__()
         self._check_class_map()
         if self.kind == "instance":
             object.__setattr__(self, "unlabelled", self.unlabelled or None)
         elif self.thresholds is not None:
             raise ValueError(
-                f"thresholds are for kind='instance' only: leave them out for kind={self.kind!r}."
+                f"EvaluateConfig.thresholds are for kind='instance' only: leave them out for "
+                f"kind={self.kind!r}."
             )
         if self.connectivity != "full" and (self.kind, self.labels_are) != ("instance", "classes"):
             raise ValueError(
@@ -92,7 +94,8 @@ class EvaluateConfig(Checked):
             )
         if self.distances and self.kind != "semantic":
             raise ValueError(
-                f"distances are for kind='semantic' only: leave them out for kind={self.kind!r}."
+                f"EvaluateConfig.distances are for kind='semantic' only: leave them out for "
+                f"kind={self.kind!r}."
             )
 
     def values_of_truth(self) -> dict[int, int]:
@@ -103,13 +106,19 @@ class EvaluateConfig(Checked):
         for value, other in self.class_map.items():
             if not value.isdecimal() or type(other) is not int or other < 0:
                 raise ValueError(
-                    f"class_map has {value}={given(other)}; give label values, whole numbers of 0 "
-                    "or more, such as 1=255."
+                    f"EvaluateConfig.class_map has {value}={given(other)}; give label values, "
+                    "whole numbers of 0 or more, such as 1=255."
                 )
         if self.class_map and self.kind != "semantic":
             raise ValueError(
-                f"class_map is for kind='semantic' only: leave it out for kind={self.kind!r}."
+                f"EvaluateConfig.class_map is for kind='semantic' only: leave it out for "
+                f"kind={self.kind!r}."
             )
+
+
+def _plain(value: object) -> object:
+    """A whole number of NumPy as one of Python."""
+    return int(value) if isinstance(value, Integral) and not isinstance(value, bool) else value
 
 
 def _rising(thresholds: Sequence[float]) -> tuple[float, ...]:

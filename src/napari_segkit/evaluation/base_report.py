@@ -91,8 +91,7 @@ class Report(ABC, Generic[M_co]):
     def groups(self) -> dict[str | int, Self]:
         """Name of each group -> the report of its images; an image without one is one by itself."""
         groups: dict[str | int, Self] = {}
-        for name, image in self.images.items():
-            group = name if image.group is None else image.group
+        for group, image in zip(self._group_names(), self.images.values(), strict=True):
             pooled = groups[group] + image if group in groups else image
             groups[group] = replace(pooled, group=image.group)
         return groups
@@ -215,7 +214,7 @@ class Report(ABC, Generic[M_co]):
         """
         require_confidence(confidence)
         units = self._units(by)
-        groups = [name if unit.group is None else unit.group for name, unit in units.items()]
+        groups = self._group_names() if by == "image" else [*units]
         flat = [self._flat(unit.metrics) for unit in units.values()]
         return spread(self._flat(self.metrics), flat, groups, confidence, self.key)
 
@@ -227,7 +226,7 @@ class Report(ABC, Generic[M_co]):
         str
             An object with kind, unlabelled, summary, notes, metrics (name to value, or to values by
             class or threshold), the rows of the table, and the same of images and groups. What is
-            undefined is null.
+            undefined is null, an infinite distance the text "Infinity".
         """
         import json
 
@@ -353,6 +352,14 @@ class Report(ABC, Generic[M_co]):
                 "image, or choose by='image'."
             )
         return self.images if by == "image" else self.groups
+
+    def _group_names(self) -> list[str | int]:
+        """Name of the group of each image; of one without a group its own, told apart from them."""
+        named = {image.group for image in self.images.values()}
+        return [
+            image.group or (f"{name} (image)" if name in named else name)
+            for name, image in self.images.items()
+        ]
 
     def _names(self, by: str) -> list[str | int]:
         """Names of the images, as they are in a table, or of the groups."""

@@ -64,7 +64,7 @@ class Limits:
         if not model.records_training:
             raise ValueError(
                 "The model does not record what it was trained on, as merged models and those of "
-                "earlier versions: leave out unseen_by."
+                "earlier versions: count all pixels instead."
             )
 
 

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeAlias
 
 from napari_segkit.images.types import ImageSource, Labels
@@ -46,7 +46,10 @@ class ImageInfo:
         Where the labels come from, for example for a table of classes. A metric reads the pixels
         in `update`, and keeps no reference to these.
     spacing : tuple of float
-        World units between pixels along each axis of the slabs; 1 where it is unknown.
+        World units between pixels along each axis of the slabs; 1 where it is unknown, and along
+        axes that are not space.
+    spatial_axes : int
+        How many axes are space, the last ones; those before are time points, for example.
     unlabelled : int or None
         The value of the truth's pixels that are left out; None where every pixel counts. Of
         objects, it is -1.
@@ -54,17 +57,18 @@ class ImageInfo:
         IoU thresholds, rising.
     tolerance : float or None
         Boundaries that are no farther apart agree, in world units; None: the largest spacing.
-    spatial_axes : int
-        How many axes are space, the last ones; those before are time points, for example.
+    class_map : mapping of int to int
+        Label values of the prediction that have another value in the truth, in what is read, too.
     """
 
     prediction: LabelSource = ()
     truth: LabelSource = ()
     spacing: tuple[float, ...] = ()
+    spatial_axes: int = 3
     unlabelled: int | None = None
     thresholds: tuple[float, ...] = THRESHOLDS
     tolerance: float | None = None
-    spatial_axes: int = 3
+    class_map: Mapping[int, int] = field(default_factory=dict)
 
 
 class Metric(ABC):

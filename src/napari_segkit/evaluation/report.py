@@ -12,9 +12,10 @@ from typing import Any, Generic, TypeVar
 from napari_segkit.arguments import as_path, given, require_type
 from napari_segkit.config import Connectivity, EvaluateConfig, LabelsAre, MetricsKind
 from napari_segkit.config._schema import change
+from napari_segkit.images.axes_image import full_resolution
 from napari_segkit.images.colour_masks import classes_by_colour
 from napari_segkit.images.geometry import apart
-from napari_segkit.images.types import ImageSource, LazyArray
+from napari_segkit.images.types import ImageSource, LazyArray, is_layer
 from napari_segkit.io.filenames import AnyPath
 from napari_segkit.steps import Step, drain, map_steps
 
@@ -39,7 +40,7 @@ from .slab_reader import (
     pixel_spacing,
     segment_reader,
     slabs,
-    spatial_axes,
+    which_are_space,
     with_halo,
 )
 from .surfaces import BoundaryDistances
@@ -266,9 +267,17 @@ def _colours_as_classes(pairs: Sequence[LabelPair]) -> list[LabelPair]:
             pair,
             prediction=pair.prediction if new_p is p else new_p,
             truth=pair.truth if new_t is t else new_t,
+            spacing=pair.spacing
+            if new_t is t
+            else _scale(t, len(full_resolution(new_t, "truth").shape)),
         )
         for pair, (p, t, new_p, new_t) in read
     ]
+
+
+def _scale(colours: Any, ndim: int) -> tuple[float, ...] | None:
+    """World units between the pixels of a layer of colours; None of an array."""
+    return pixel_spacing(colours, len(colours.scale), None)[:ndim] if is_layer(colours) else None
 
 
 def _count_image(
@@ -283,16 +292,15 @@ def _count_image(
     read_truth = kind.read(truth, "truth", config)
     read_prediction = kind.read(prediction, "prediction", config)
     pixels = CountedPixels(pair.truth, pair.image, limits)
-    spacing = config.spacing or pair.spacing
     void = pixels.value_for(read_truth.unlabelled)
     image = ImageInfo(
         pair.prediction,
         pair.truth,
-        pixel_spacing(pair.truth, truth.ndim, spacing),
+        *_space(pair, truth.ndim, config),
         void,
         config.thresholds or THRESHOLDS,
         config.tolerance,
-        spatial_axes(pair.truth, truth.ndim, spacing),
+        config.values_of_truth(),
     )
     further = kind.extra + kind.distances * config.distances
     main, extra = kind.metric(image), tuple(metric(image) for metric in further)
@@ -310,7 +318,7 @@ def _count_image(
         metric.finish()
     same = (SAME_NOTE,) if prediction is truth else ()
     place = (f"Compared pixel by pixel, although {pair.apart}",) if pair.apart else ()
-    naming = _class_notes(main, pair) if config.kind == "semantic" and not config.class_map else ()
+    naming = _class_notes(main, pair, image.class_map) if config.kind == "semantic" else ()
     notes = tuple(dict.fromkeys(same + place + naming + read_truth.notes + read_prediction.notes))
     return kind.report(
         main,
@@ -323,11 +331,29 @@ def _count_image(
     )
 
 
-def _class_notes(counted: ClassConfusion, pair: LabelPair) -> tuple[str, ...]:
-    """Notes on classes that do not correspond, by their names or values."""
+def _space(pair: LabelPair, ndim: int, config: EvaluateConfig) -> tuple[tuple[float, ...], int]:
+    """World units between pixels, 1 along axes that are not space, and how many axes are space."""
+    spacing = config.spacing or pair.spacing
+    is_space = which_are_space(pair.truth, ndim, spacing)
+    if config.distances and sorted(is_space) != [*is_space]:
+        raise ValueError(
+            f"{pair.name or 'The truth'} has a time axis that is not the first one: move it to the "
+            "front in both labels to measure boundary distances."
+        )
+    sizes = pixel_spacing(pair.truth, ndim, spacing)
+    known = zip(sizes, is_space, strict=True)
+    return tuple(size if in_space else 1.0 for size, in_space in known), sum(is_space)
+
+
+def _class_notes(
+    counted: ClassConfusion, pair: LabelPair, class_map: Mapping[int, int]
+) -> tuple[str, ...]:
+    """Notes on classes that do not correspond, by their names or values, map or not."""
     proposed = proposed_class_map(counted, pair.prediction, pair.truth)
-    note = (f"Perhaps the same: {class_map_text(proposed)} of the truth (class_map).",)
-    return naming_notes(pair.prediction, pair.truth) + note * bool(proposed)
+    others = {value: other for value, other in proposed.items() if value not in class_map}
+    note = (f"Perhaps the same: {class_map_text(others)} of the truth (class_map).",)
+    naming = () if class_map else naming_notes(pair.prediction, pair.truth)
+    return naming + note * bool(others)
 
 
 def _with_groups(pairs: list[P], groups: Sequence[str | None] | None) -> list[P]:
@@ -343,4 +369,5 @@ def _with_groups(pairs: list[P], groups: Sequence[str | None] | None) -> list[P]
 
 
 def _as_group(name: object) -> str | None:
-    return None if name is None else str(name)
+    """A name as text; None, "" and the nan of an empty cell are none."""
+    return str(name) if name == name and name not in (None, "") else None

@@ -1,8 +1,10 @@
 """A report as values of JSON."""
 
 from collections.abc import Mapping
-from math import isnan
+from math import isfinite, isnan
 from typing import Any
+
+INFINITE = "Infinity"  # Python's float() and JavaScript's Number() read it
 
 
 def as_json(report: Any) -> dict[str, Any]:
@@ -30,11 +32,12 @@ def _figures(report: Any) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """With names as keys, and None for what is undefined."""
+    """With names as keys, None for what is undefined, and a text for what is infinite."""
     if isinstance(value, Mapping):
         return {str(key): _plain(v) for key, v in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(v) for v in value]
     value = value.item() if hasattr(value, "item") else value
-    is_number = isinstance(value, bool | int | float | str)
-    return value if is_number and not (isinstance(value, float) and isnan(value)) else None
+    if isinstance(value, float) and not isfinite(value):  # JSON has no numbers for these
+        return None if isnan(value) else INFINITE
+    return value if isinstance(value, bool | int | float | str) else None

@@ -48,11 +48,13 @@ class ClassConfusion(Metric):
 
     def __init__(self, image: ImageInfo) -> None:
         self._unlabelled = image.unlabelled
-        self._pixel_volume = float(prod(image.spacing[-image.spatial_axes :]))
+        self._pixel_volume = float(prod(image.spacing))
         self.classes: tuple[int, ...] = ()
         self.counts = np.zeros((0, 1), np.int64)
         self.volumes = np.zeros((0, 2))
-        self.names = own_names(image.prediction) | own_names(image.truth)
+        of_prediction = own_names(image.prediction).items()
+        named = {image.class_map.get(value, value): name for value, name in of_prediction}
+        self.names = named | own_names(image.truth)
 
     def update(self, prediction: Labels, truth: Labels, core: Index) -> None:
         pairs = count_pairs(prediction[core], truth[core])

@@ -207,12 +207,14 @@ def pixel_spacing(
     return (1.0,) * (ndim - len(known)) + tuple(known)
 
 
-def spatial_axes(truth: LabelSource, ndim: int, spacing: Sequence[float] | None) -> int:
-    """How many of the last axes are space: two if two sizes are given; named ones; else up to 3."""
-    if spacing is not None and len(spacing) == 2:
-        return 2
-    axes = layer_axes(get_labels(truth), ndim) or SPATIAL[-ndim:]
-    return len(set(axes) & set(SPATIAL))
+def which_are_space(
+    truth: LabelSource, ndim: int, spacing: Sequence[float] | None
+) -> tuple[bool, ...]:
+    """Which axes are space: the last two if two sizes are given; named ones; else up to 3."""
+    is_plane = spacing is not None and len(spacing) == 2
+    named = None if is_plane else layer_axes(get_labels(truth), ndim)
+    axes = named or (SPATIAL[1:] if is_plane else SPATIAL)[-ndim:].rjust(ndim, "T")
+    return tuple(axis in SPATIAL for axis in axes)
 
 
 def _has_grey_edges(labels: LazyArray, unlabelled: int | None) -> bool:

@@ -53,7 +53,7 @@ class _Codes:
     def of(self, labels: AnyArray, dtype: np.dtype[Any]) -> AnyArray:
         if self._span > SMALL_VALUES:
             return np.searchsorted(self.values, labels).astype(dtype)
-        shifted = labels - self._low if self._low else labels
+        shifted = np.subtract(labels, self._low, dtype=np.int64) if self._low else labels
         found = shifted if self._span == len(self.values) else self._ranks[shifted]
         return found.astype(dtype)
 

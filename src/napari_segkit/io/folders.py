@@ -78,14 +78,12 @@ def training_files(
         pairs = _listed_pairs(first, rows, TRAINING)
         columns = [_listed_files(first, rows, p, c) for c, p in optional.items()]
         roles = [listed_role(first, row.line, row.cells.get("role", "")) for row in rows]
-        given = [row.cells.get("group", "") for row in rows]
-        groups = given if any(given) else groups_of([image for image, _ in pairs])
     else:
         in_one = labels is None and holds_several(first)
         pairs = _pair_in_one(first) if in_one else pair_files(first, labels)
         columns = [_matching_files(pairs, first, p, c) for c, p in optional.items()]
-        found = [image for image, _ in pairs]
-        roles, groups = roles_of(found), groups_of(found)
+        roles = roles_of([image for image, _ in pairs])
+    groups = groups_of([image for image, _ in pairs])
     return [
         TrainingFiles(*pair, *rest)
         for pair, *rest in zip(pairs, *columns, roles, groups, strict=True)
@@ -277,9 +275,10 @@ def _listed_pairs(table: Path, rows: Sequence[ListedFiles], kind: PairKind) -> P
         for image in images:
             _require_two(image, masks, kind, f"Line {row.line} of {table}: ")
     _say_repeated(table, rows, files)
+    groups = [row.cells.get("group", "") for row in rows]
     return [
-        (_listed(table, *images, channels=row.channels), _listed(table, masks))
-        for row, (*images, masks) in zip(rows, files, strict=True)
+        (_listed(table, *images, channels=row.channels, group=group), _listed(table, masks))
+        for row, (*images, masks), group in zip(rows, files, groups, strict=True)
     ]
 
 
@@ -298,12 +297,14 @@ def _say_repeated(
             warnings.warn(note, UserWarning, stacklevel=4)
 
 
-def _listed(table: Path, *paths: Path, channels: tuple[str, ...] = ()) -> ImageFiles:
+def _listed(
+    table: Path, *paths: Path, channels: tuple[str, ...] = (), group: str = ""
+) -> ImageFiles:
     """Files of an image, named by the path of the first from the list's folder."""
     path = paths[0]
     below = path.relative_to(table.parent) if path.is_relative_to(table.parent) else path
     folder = PurePath(below).parent.as_posix()
-    return ImageFiles(paths, "" if folder == "." else folder, channels)
+    return ImageFiles(paths, "" if folder == "." else folder, channels, group=group)
 
 
 def _require_files(

@@ -25,6 +25,7 @@ class ImageFiles:
     channels: tuple[str, ...] = ()  # name of each, if they are files that a list names
     axes: str | None = None  # how it is read, if a project says so
     spacing: tuple[float, ...] | None = None
+    group: str = ""  # as a list names it
 
     @property
     def path(self) -> Path:

@@ -57,7 +57,9 @@ def roles_of(images: Sequence[ImageFiles]) -> list[Role]:
 
 
 def groups_of(images: Sequence[ImageFiles]) -> list[str]:
-    """What images share by their names: a subject such as sub-01, or else their folder."""
+    """What images share: as a list says, or a subject in their names, or else their folder."""
+    if any(image.group for image in images):
+        return [image.group for image in images]
     groups = [_subject(image) for image in images]
     if not any(groups):
         groups = [_folder(image) for image in images]

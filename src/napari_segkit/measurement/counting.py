@@ -91,8 +91,12 @@ class _Parts(NamedTuple):
 
 
 def _count(block: Block, parts: _Parts, config: MeasureConfig) -> None:
-    unlabelled = {config.unlabelled} if config.by == "class" else {0, config.unlabelled}
-    left_out = [value for value in unlabelled if value is not None]
+    unlabelled: dict[str, set[int | None]] = {
+        "class": {config.unlabelled},
+        "object": {0, config.unlabelled},
+        "component": {0},  # these are numbered, those of the unlabelled value left out
+    }
+    left_out = [value for value in unlabelled[config.by] if value is not None]
     core = block.labels[tuple(slice(0, length) for length in block.core)]
     parts.sums.append(sums_of(core, block.pixels, block.start, left_out))
     if config.neighbours:

@@ -49,7 +49,8 @@ def measure(
     """Measure labels: sizes, intensities, shapes and neighbours of classes or objects; no truth.
 
     Arrays of dask and zarr are read block by block, and what lies in several blocks is measured as
-    one; connected components are found in memory.
+    one. Connected components are found in memory; shape properties of a large array read the box
+    around each label.
 
     Parameters
     ----------

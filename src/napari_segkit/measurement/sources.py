@@ -117,7 +117,8 @@ def _labels_image(labels: ImageSource, image: AxesImage | None, source: MeasureS
     axes = image.label_axes if image else own or guessed or AXES.replace("C", "")[-ndim:]
     if "C" in axes:
         raise ValueError(
-            f"axes={axes!r} name channels, which labels do not have: give those of the labels."
+            f"The labels have a channel axis (axes={axes!r}), but a pixel has one label: give the "
+            "labels of one channel, or the axes that they have."
         )
     opened = as_image(labels, axes, source.spacing, unit=source.unit, name=source.name or "labels")
     if image is not None and opened.spacing == UNKNOWN_SPACING:

@@ -61,6 +61,16 @@ def snapshot(layer: "Layer | Snapshot", *, pixels: bool = True) -> Snapshot:
     )
 
 
+def shared_snapshot(layer: Layer) -> Snapshot:
+    """As `snapshot`, with the pixels of the layer: a worker calls `with_own_pixels` first."""
+    return replace(snapshot(layer, pixels=False), data=unwrapped(layer).data)
+
+
+def with_own_pixels(layer: Snapshot) -> Snapshot:
+    """A snapshot whose pixels nobody paints on; slow if they are many."""
+    return replace(layer, data=layer.data.copy()) if isinstance(layer.data, np.ndarray) else layer
+
+
 def snapshots(image: Layer | Mapping[str, Layer]) -> dict[str, Snapshot]:
     """Copies of a layer, or of the layers that are channels of one image, by their names."""
     if isinstance(image, Mapping):

@@ -70,7 +70,7 @@ def test_errors_are_a_layer_with_a_legend_until_pressed_again(dock, viewer):
     assert dock.errors.legend.text() == ""
 
 
-def test_errors_follow_each_evaluation_and_a_renamed_layer_stays(dock, viewer, qtbot):
+def test_errors_follow_each_evaluation_and_a_renamed_layer_stays(dock, viewer):
     press(dock)
     layer = viewer.layers["cells prediction errors"]
     viewer.layers["cells prediction"].data[30:50, 30:50] = 8
@@ -90,6 +90,7 @@ def test_errors_follow_each_evaluation_and_a_renamed_layer_stays(dock, viewer, q
 
 
 def test_a_row_selects_its_object_and_an_object_its_row(dock, viewer):
+    viewer.window.main_menu.window().show()
     press(dock)
     table = dock.errors.objects
     assert [row[:3] for row in rows(table)] == [
@@ -97,6 +98,12 @@ def test_a_row_selects_its_object_and_an_object_its_row(dock, viewer):
         ["invented", "-", "9"],
         ["matched", "1", "7"],
     ]
+    viewer.layers["cells truth"].visible = True
+    viewer.layers["cells truth"].mode = "paint"
+    viewer.layers["cells truth"].selected_label = 5
+    table.clicked.emit(table.rows.index(2, 0))
+    assert viewer.layers["cells truth"].selected_label == 5  # of the brush
+    viewer.layers["cells truth"].mode = "pan_zoom"
     table.clicked.emit(table.rows.index(2, 0))
     assert viewer.layers["cells truth"].selected_label == 1
     assert viewer.layers["cells prediction"].selected_label == 7
@@ -108,6 +115,8 @@ def test_a_row_selects_its_object_and_an_object_its_row(dock, viewer):
     table.sortByColumn(1, table.horizontalHeader().sortIndicatorOrder())
     table.select_object("prediction", 9)
     assert table.rows.row_at(table.currentIndex()) == 1
+    table.clicks.clicked.emit((8.0, 10.0), (0, 1))  # where both have an object
+    assert table.rows.row_at(table.currentIndex()) == 2
 
 
 def test_contours_are_drawn_in_two_colours_and_the_layers_stay_as_they_are(dock, viewer):
@@ -128,6 +137,15 @@ def test_contours_are_drawn_in_two_colours_and_the_layers_stay_as_they_are(dock,
     assert not any(LayerMetadata.of(x).kind for x in viewer.layers)
     assert prediction.visible
     assert not dock.errors.contours_button.isChecked()
+
+
+def test_a_closed_dock_shows_the_layers_again(dock, viewer, qtbot):
+    qtbot.addWidget(dock)
+    press(dock)
+    dock.errors.contours_button.click()
+    viewer.window.remove_dock_widget(dock)
+    assert [x.name for x in viewer.layers] == ["cells", "cells truth", "cells prediction"]
+    assert all(x.visible for x in viewer.layers)
 
 
 def test_a_wrong_choice_is_said(dock, viewer):

@@ -1,5 +1,7 @@
 import csv
 import io
+from threading import Event
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -7,7 +9,10 @@ import pytest
 from qtpy.QtGui import QGuiApplication
 
 from napari_segkit import Segmenter, TrainConfig, evaluate
+from napari_segkit._qt.docks.evaluate import layer_evaluation
 from napari_segkit._qt.docks.evaluate.evaluate_dock import EvaluateDock
+from napari_segkit._qt.docks.evaluate.layer_evaluation import fingerprints
+from napari_segkit._qt.docks.evaluate.seen_pixels import Training
 from napari_segkit._qt.layers.result_layers import fingerprint
 from napari_segkit.images.layer_metadata import LayerMetadata
 
@@ -107,9 +112,20 @@ def test_painting_makes_the_metrics_out_of_date_until_undone(dock, viewer, qtbot
         assert not struck_out(dock)
 
 
-def test_painting_during_the_evaluation_makes_it_out_of_date(dock, viewer, qtbot):
+def test_painting_during_the_evaluation_makes_it_out_of_date(dock, viewer, qtbot, monkeypatch):
+    copied, painted = Event(), Event()
+
+    def hash_later(*layers):
+        copied.set()
+        painted.wait(10)
+        return fingerprints(*layers)
+
+    monkeypatch.setattr(layer_evaluation, "fingerprints", hash_later)
+    assert dock._request().truth.data is viewer.layers["truth"].data  # the worker copies them
     dock.bar.button.click()
+    assert copied.wait(10)
     viewer.layers["truth"].data_setitem(CORNER, 2)
+    painted.set()
     with qtbot.waitSignal(dock.bar.finished, timeout=30_000):
         pass
     wait_until_idle(qtbot, dock)
@@ -467,3 +483,13 @@ def test_pixels_that_the_model_has_seen_are_left_out_or_marked(dock, viewer, qtb
     qtbot.waitUntil(lambda: dock.stale is None)
     assert dock.result.report.pixels == 448
     wait_until_idle(qtbot, dock)
+
+
+def test_an_image_that_the_model_cannot_read_is_said():
+    def refuse(image):
+        raise ValueError("The model has 3 channels.")
+
+    model = SimpleNamespace(records_training=True, trained_pixels=refuse)
+    known = Training(model=model, image=TRUTH).trained_pixels(TRUTH.shape)
+    assert known.mask is None
+    assert known.problem.endswith("cannot be told. The model has 3 channels.")

@@ -108,6 +108,14 @@ def test_several_layers_are_one_table(dock, viewer, qtbot):
     assert "layers" in dock.panel.axis.choices
     dock.panel.axis.value = "layers"
     assert [curve.x.tolist() for curve in dock.panel.plot.curves] == [[0, 1]] * 2
+    flat = viewer.add_labels(LABELS[0, 20:].copy(), name="flat", scale=(0.5, 0.5))
+    flat.data[8:, :5] = 2
+    dock.inputs.layers.value = ALL
+    press(qtbot, dock)
+    click_canvas(viewer, (1.0, 5.0, 1.0))
+    (selected,) = dock.table.selectionModel().selectedRows()
+    row = dock.result.measured.table.iloc[dock.table.rows.row_at(selected)]
+    assert (row["image"], row["class"]) == ("flat", 2)
     dock.inputs.layers.value = SELECTED
     viewer.layers.selection.clear()
     assert dock.bar.hint.text().startswith("No Labels layer is selected")
@@ -136,6 +144,11 @@ def test_the_table_is_copied_and_saved(dock, qtbot, tmp_path):
     assert dock.wait_idle()
     assert (tmp_path / "sizes.csv").read_text() == dock.csv()
     assert dock.bar.status.text().endswith("sizes.csv.")
+    (tmp_path / "precious.csv").write_text("precious")
+    dock.save(tmp_path / "precious")  # the dialog did not ask about precious.csv
+    assert dock.wait_idle()
+    assert "exists already" in dock.bar.status.text()
+    assert (tmp_path / "precious.csv").read_text() == "precious"
 
 
 def test_components_are_found_by_a_click(dock, viewer, qtbot):

@@ -20,6 +20,7 @@ from napari_segkit._qt.layers.layer_watcher import Listener
 from napari_segkit._qt.layers.unwrap_proxy import unwrapped
 from napari_segkit._qt.session.background import LatestCall
 from napari_segkit._qt.session.session import Session
+from napari_segkit._qt.widgets.closed_dock import ClosedDock
 from napari_segkit._qt.widgets.dock import Note, stack
 from napari_segkit._qt.widgets.gui_messages import error_text
 from napari_segkit.evaluation.error_map import ErrorMap, find_errors
@@ -56,7 +57,7 @@ class Found(NamedTuple):
 
 
 class ErrorsPanel(QWidget):
-    """Shows the errors of the layers that a dock compares; `request` gives copies of them."""
+    """Shows the errors of the layers that a dock compares; `request` asks for them."""
 
     found = Signal()  # errors; `set_state` says then whether they are out of date
     listed = Signal()  # errors are shown that were not before
@@ -77,6 +78,7 @@ class ErrorsPanel(QWidget):
         self.text = Note()
         self.places, self.objects = WorstPlaces(viewer), ObjectTable(viewer)
         self._contours = Contours(viewer, self)
+        self._dock = ClosedDock(self)
         self._search = LatestCall(self)
         stack(
             self,
@@ -93,6 +95,7 @@ class ErrorsPanel(QWidget):
         self._search.errored.connect(self._on_error)
         self._contours.ended.connect(self._on_contours_ended)
         self._contours.changed.connect(self._on_shown)
+        self._dock.closed.connect(self.hide_all)
 
     def set_layers(self, prediction: Labels | None, truth: Labels | None) -> None:
         """Show the errors and contours of other layers, as far as they are shown."""
@@ -122,7 +125,13 @@ class ErrorsPanel(QWidget):
             self.text.setText(SEARCHING)
             self._search.submit(partial(_find, self._request()))
 
+    def hide_all(self) -> None:
+        """Show the layers as they were."""
+        self.errors_button.setChecked(False)
+        self.contours_button.setChecked(False)
+
     def _on_errors(self, shown: bool) -> None:
+        self._dock.watch(self)
         self._clear()
         if shown:
             self.search()
@@ -158,6 +167,7 @@ class ErrorsPanel(QWidget):
             self.errors_button.setChecked(False)
 
     def _on_contours(self, shown: bool) -> None:
+        self._dock.watch(self)
         prediction, truth = self._layers
         self._contours.hide()
         if shown and prediction is not None and truth is not None:
@@ -179,13 +189,16 @@ class ErrorsPanel(QWidget):
         """Say what the colours mean, and hide the layers that are shown in these."""
         entries = [] if self._found is None else _legend(self._found.errors)
         if self._contours.are_shown:
-            entries += [(TRUTH_COLOR, "contour of the truth"), (PREDICTION_COLOR, "prediction")]
+            entries += [
+                (TRUTH_COLOR, "contour of the truth"),
+                (PREDICTION_COLOR, "of the prediction"),
+            ]
         self.legend.setText(" &nbsp;".join(_entry(*entry) for entry in entries))
         self._hidden.keep([x for x in self._layers if x is not None] if entries else [])
 
 
 def _find(request: EvaluationRequest) -> Found:
-    pair, limits, _ = limited_pair(request)
+    pair, limits, _ = limited_pair(request.copied())
     errors = drain(find_errors(pair, request.config, limits))
     return Found(errors, errors.worst_places(), request.config.labels_are != "classes")
 

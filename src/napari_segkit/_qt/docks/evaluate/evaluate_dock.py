@@ -7,7 +7,7 @@ from napari.viewer import Viewer
 from qtpy.QtWidgets import QPushButton
 
 from napari_segkit._qt.layers.layer_watcher import LayerWatcher
-from napari_segkit._qt.layers.snapshots import snapshot
+from napari_segkit._qt.layers.snapshots import shared_snapshot
 from napari_segkit._qt.session.background import LatestCall
 from napari_segkit._qt.widgets import python_snippets
 from napari_segkit._qt.widgets.dock import Dock, Note
@@ -50,6 +50,7 @@ EVALUATE_TIP = "<p>Compute the metrics of the prediction against the truth.</p>"
 NO_LABELS = "No Labels layer: predict an image and open its ground truth."
 COUNT_SEEN = "Count all pixels"
 OPTIONS_CHANGED = "Out of date: the options have changed."
+OTHER_LAYERS = "Out of date: other layers are chosen."
 LAYER_CHANGED = "Out of date: a layer has changed."
 NO_TRUTH = (
     "No truth of this image: open it, or choose a layer. Labels of the training are taken only if "
@@ -128,9 +129,12 @@ class EvaluateDock(Dock):
         """Message if the metrics no longer match the layers and options."""
         if self.result is None:
             return None
-        changed = OPTIONS_CHANGED if self.result.key != self._key() else None
-        changed = changed or (LAYER_CHANGED if self._edited else None)
-        if changed is None:
+        key = self._key()
+        if self.result.key != key:
+            changed = OPTIONS_CHANGED if self.result.key[0] == key[0] else OTHER_LAYERS
+        elif self._edited:
+            changed = LAYER_CHANGED
+        else:
             return self._problem
         return f"{changed} {'Computing …' if self.live.is_busy else 'Press Evaluate again.'}"
 
@@ -140,14 +144,14 @@ class EvaluateDock(Dock):
         return layers, self.metrics.value, self.pixels.key
 
     def _request(self) -> EvaluationRequest:
-        """Copies of what is chosen, for a worker."""
+        """What is chosen, for a worker."""
         prediction, truth = self.prediction.value, self.truth.value
         return EvaluationRequest(
-            snapshot(prediction),
-            snapshot(truth),
+            shared_snapshot(prediction),
+            shared_snapshot(truth),
             self.metrics.value,
             self._key(),
-            self.pixels.region_copy(),
+            self.pixels.region_snapshot(),
             training_of(self.session, prediction),
             self.pixels.seen.value,
         )

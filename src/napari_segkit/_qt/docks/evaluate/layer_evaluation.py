@@ -1,14 +1,12 @@
 """Evaluation of two Labels layers, which tells later whether they have changed."""
 
 from collections.abc import Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-import numpy as np
 from napari.layers import Labels
-from numpy.typing import NDArray
 
 from napari_segkit._qt.layers.result_layers import fingerprint
-from napari_segkit._qt.layers.snapshots import ShapesSnapshot, Snapshot
+from napari_segkit._qt.layers.snapshots import ShapesSnapshot, Snapshot, with_own_pixels
 from napari_segkit.config import EvaluateConfig
 from napari_segkit.evaluation.class_map import proposed_class_map
 from napari_segkit.evaluation.left_out import Limits, truth_image
@@ -19,14 +17,17 @@ from napari_segkit.images.axes_image import full_resolution
 from napari_segkit.jobs.evaluate import evaluate_job
 from napari_segkit.steps import Job, Step
 
-from .seen_pixels import Training
+from .seen_pixels import TrainedPixels, Training
 
 MARK = ", includes training pixels"
 
 
 @dataclass(frozen=True)
 class EvaluationRequest:
-    """Copies of what is compared, and how; `key` differs where other metrics are asked for."""
+    """What is compared, and how; `key` differs where other metrics are asked for.
+
+    It is made on the thread of the window, which copies no pixels; a worker does by `copied`.
+    """
 
     prediction: Snapshot
     truth: Snapshot
@@ -35,6 +36,16 @@ class EvaluationRequest:
     region: Snapshot | ShapesSnapshot | None = None
     training: Training = field(default_factory=Training)
     without_seen: bool = True  # pixels that the model was trained on are left out
+
+    def copied(self) -> "EvaluationRequest":
+        """The request with pixels that nobody paints on."""
+        region = self.region
+        return replace(
+            self,
+            prediction=with_own_pixels(self.prediction),
+            truth=with_own_pixels(self.truth),
+            region=with_own_pixels(region) if isinstance(region, Snapshot) else region,
+        )
 
 
 @dataclass(frozen=True)
@@ -53,22 +64,22 @@ class EvaluationResult:
 
 def evaluate_layers(request: EvaluationRequest) -> Job[EvaluationResult]:
     """Evaluate two layers, and hash them."""
+    return Job(f"Evaluate {request.prediction.name}", _steps(request))
+
+
+def _steps(request: EvaluationRequest) -> Generator[Step, object, EvaluationResult]:
+    request = request.copied()
     prediction, truth = request.prediction, request.truth
-    return Job(f"Evaluate {prediction.name}", _steps(request, prediction, truth))
-
-
-def _steps(
-    request: EvaluationRequest, prediction: Snapshot, truth: Snapshot
-) -> Generator[Step, object, EvaluationResult]:
     pair, limits, trained = limited_pair(request)
     report = yield from evaluate_job([pair], request.config, limits).steps
     hashes = fingerprints(prediction, truth, request.config.kind)
-    if trained is not None:
-        includes = limits.unseen_by is None and bool(trained.any())
+    if trained.mask is not None:
+        includes = limits.unseen_by is None and bool(trained.mask.any())
     else:
         includes = not request.training.labels.isdisjoint({truth.unique_id, hashes[1]})
     title = f"{prediction.name} against {truth.name}{MARK * includes}."
-    text = "\n".join([title, report.summary(), *report.notes])
+    notes = [*report.notes, *filter(None, [trained.problem])]
+    text = "\n".join([title, report.summary(), *notes])
     unit = truth_image(truth).unit
     proposed = {}
     if isinstance(report.main, ClassConfusion) and not request.config.class_map:
@@ -80,11 +91,11 @@ def _steps(
 
 def limited_pair(
     request: EvaluationRequest,
-) -> tuple[LabelPair, Limits, NDArray[np.bool_] | None]:
-    """What is compared, which pixels count, and those that were trained on, if they are known."""
+) -> tuple[LabelPair, Limits, TrainedPixels]:
+    """What is compared, which pixels count, and those that were trained on."""
     training, shape = request.training, tuple(full_resolution(request.truth).shape)
     trained = training.trained_pixels(shape)
-    unseen_by = training.model if trained is not None and request.without_seen else None
+    unseen_by = training.model if trained.mask is not None and request.without_seen else None
     image = training.axes_image(shape) if unseen_by else None
     pair = LabelPair(request.prediction, request.truth, request.prediction.name, image=image)
     return pair, Limits(request.region, unseen_by), trained

@@ -25,7 +25,8 @@ FOLLOW_TIP = (
 class LiveEvaluation(QObject):
     """Evaluates a moment after the last change, while the dock is seen and the switch is on.
 
-    `layers()` are those to follow, none if there is nothing to compare; `request()` copies them.
+    `layers()` are those to follow, none if there is nothing to compare; `request()` asks for the
+    evaluation.
     """
 
     returned = Signal(object)
@@ -70,7 +71,6 @@ class LiveEvaluation(QObject):
         self.changed.emit()
 
     def _steps(self) -> Steps[EvaluationResult]:
-        """The layers are copied on the thread of the window."""
         return evaluate_layers(self._request()).steps
 
     def _on_switch(self, is_on: bool) -> None:

@@ -1,14 +1,12 @@
 """Table of all objects with what became of them, linked with the objects on the canvas."""
 
-from collections.abc import Callable, Generator, Sequence
-from typing import Any
-from weakref import finalize, ref
+from collections.abc import Sequence
 
 import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Labels
-from qtpy.compat import isalive
 
+from napari_segkit._qt.layers.canvas_clicks import CLICK_MODES, CanvasClicks
 from napari_segkit._qt.layers.canvas_coordinates import canvas_to_data
 from napari_segkit._qt.layers.layer_watcher import Listener, emitters_of
 from napari_segkit._qt.layers.move_view import show_box
@@ -46,9 +44,8 @@ class ObjectTable(FrameTable):
         self._picks = Listener(self, self._on_picked)
         self._is_linked = self._is_choosing = False
         self.chosen.connect(self._on_chosen)
-        callbacks, clicks = viewer.mouse_drag_callbacks, _clicks_for(self)
-        callbacks.append(clicks)
-        finalize(self, callbacks.remove, clicks)
+        self.clicks = CanvasClicks(viewer, self)
+        self.clicks.clicked.connect(self.select_at)
 
     def show_objects(
         self, objects: ObjectErrors, prediction: Labels, truth: Labels, *, linked: bool
@@ -69,13 +66,6 @@ class ObjectTable(FrameTable):
         self.select(int(rows[0]) if len(rows) else NO_ROW)
         return len(rows) > 0
 
-    def select_at(self, position: Sequence[float]) -> None:
-        """Select the row of the object at a position in the world, of the truth if both are."""
-        for column, layer in self._layers.items() if self._is_linked and self.isVisible() else ():
-            number = _value_at(layer, position, self._viewer.dims.displayed)
-            if number and self.select_object(column, number):
-                return
-
     def _on_chosen(self, row: int) -> None:
         """Select the labels of a row, and move the view to them."""
         truth = self._layers.get("truth")
@@ -84,10 +74,20 @@ class ObjectTable(FrameTable):
         self._is_choosing = True
         for column, layer in self._layers.items() if self._is_linked else ():
             number = int(self.rows.frame[HEADERS[column]].iloc[row])
-            if number:
+            if number and layer.mode in CLICK_MODES:  # else it is the label of the brush
                 layer.selected_label = number
         self._is_choosing = False
         show_box(self._viewer, truth, with_surroundings(self._objects.box(row)))
+
+    def select_at(self, position: Sequence[float], displayed: Sequence[int]) -> None:
+        """Select the row of the object at a position, of the selected layer if both have one."""
+        if len(displayed) != 2 or not self._is_linked or not self.isVisible():
+            return
+        active = self._viewer.layers.selection.active
+        for column, layer in sorted(self._layers.items(), key=lambda each: each[1] is not active):
+            number = _value_at(layer, position, displayed)
+            if number and self.select_object(column, number):
+                return
 
     def _on_picked(self) -> None:
         """Select the row of the label that was picked in the layer on top of the selection."""
@@ -95,24 +95,6 @@ class ObjectTable(FrameTable):
         for column, layer in self._layers.items():
             if layer is active and not self._is_choosing:
                 self.select_object(column, layer.selected_label)
-
-
-def _clicks_for(table: ObjectTable) -> Callable[[ViewerModel, Any], Generator[None, None, None]]:
-    """A callback of the canvas that selects what is clicked, and keeps no table alive."""
-    known = ref(table)
-
-    def on_pressed(viewer: ViewerModel, event: Any) -> Generator[None, None, None]:
-        yield
-        moved = False
-        while event.type == "mouse_move":
-            moved = True
-            yield
-        table, active = known(), viewer.layers.selection.active
-        is_moving_view = active is None or active.mode == "pan_zoom"
-        if table is not None and isalive(table) and is_moving_view and not moved:
-            table.select_at(event.position)
-
-    return on_pressed
 
 
 def _value_at(layer: Labels, position: Sequence[float], displayed: Sequence[int]) -> int:

@@ -10,7 +10,7 @@ from napari_segkit._qt.layers.snapshots import (
     ShapesSnapshot,
     Snapshot,
     shapes_snapshot,
-    snapshot,
+    shared_snapshot,
 )
 from napari_segkit._qt.layers.unwrap_proxy import unwrapped
 from napari_segkit._qt.session.session import Session
@@ -66,12 +66,12 @@ class PixelsChoice(QObject):
             return f"{layer.name} holds no shape: draw one, or choose another Region."
         return None
 
-    def region_copy(self) -> Snapshot | ShapesSnapshot | None:
-        """The region for a worker; None: all pixels."""
+    def region_snapshot(self) -> Snapshot | ShapesSnapshot | None:
+        """The region for a worker, which copies its pixels; None: all pixels."""
         layer = unwrapped(self.region.value)
         if isinstance(layer, Shapes):
             return shapes_snapshot(layer)
-        return None if layer is None else snapshot(layer)
+        return None if layer is None else shared_snapshot(layer)
 
     def keywords(self) -> str:
         """The region as Python code; "" of all pixels."""

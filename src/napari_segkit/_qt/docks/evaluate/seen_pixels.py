@@ -1,6 +1,7 @@
 """The pixels that the model of a prediction was trained on, as far as they can be told."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from napari.layers import Image, Layer
@@ -9,9 +10,19 @@ from numpy.typing import NDArray
 from napari_segkit._qt.layers.belonging import first_result
 from napari_segkit._qt.layers.snapshots import Snapshot, snapshot
 from napari_segkit._qt.session.session import Session
+from napari_segkit._qt.widgets.gui_messages import gui_message
 from napari_segkit.images.axes_image import AxesImage, as_image
 from napari_segkit.images.layer_metadata import LayerMetadata
 from napari_segkit.segmenter import Segmenter
+
+UNKNOWN = "Whether the model was trained on these pixels cannot be told."
+
+
+class TrainedPixels(NamedTuple):
+    """The pixels of an image that a model was trained on; None where that cannot be told."""
+
+    mask: NDArray[np.bool_] | None = None
+    problem: str = ""  # why it cannot be told although the model records it
 
 
 @dataclass(frozen=True)
@@ -30,15 +41,15 @@ class Training:
             return None
         return as_image(self.image, self.axes, labels_shape=shape)
 
-    def trained_pixels(self, shape: tuple[int, ...]) -> NDArray[np.bool_] | None:
-        """The pixels of the image that were trained on; None if that cannot be told."""
+    def trained_pixels(self, shape: tuple[int, ...]) -> TrainedPixels:
+        """The pixels of the image that were trained on."""
         if self.model is None or not self.model.records_training:
-            return None
+            return TrainedPixels()
         try:
             image = self.axes_image(shape)
-            return None if image is None else self.model.trained_pixels(image)
-        except ValueError:  # an image that the model could not read, such as of other channels
-            return None
+            return TrainedPixels(None if image is None else self.model.trained_pixels(image))
+        except ValueError as error:  # it cannot read the image, such as one of other channels
+            return TrainedPixels(None, f"{UNKNOWN} {gui_message(str(error))}")
 
     def keywords(self, session: Session) -> str:
         """Python code that leaves out what the session's model was trained on; "" of others."""

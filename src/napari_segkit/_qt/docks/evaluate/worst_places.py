@@ -17,7 +17,7 @@ PLACES_TIP = (
     "pixels are listed only where there are no others.</p>"
 )
 SMALLEST = 40  # pixels of what the canvas is moved to
-WIDTHS = (106, 58, 92)  # of columns
+WIDTHS = (128, 58, 92)  # of columns
 
 
 class WorstPlaces(FrameTable):

@@ -63,7 +63,7 @@ class LayerMeasurement:
         """The row of a value at an index of a layer."""
         places = dict(zip(self.measured.axes[number], index, strict=True))
         table = self.measured.table
-        t, z = (int(places[a]) if a in table and a in places else ANY for a in "TZ")
+        t, z = (places[a] if a in table and a in places else ANY for a in "TZ")
         return self.row_of.get((number, (t, z, value)))
 
 
@@ -89,7 +89,8 @@ def measure_layers(
 def _rows(measured: Measurement, config: MeasureConfig) -> dict[tuple[int, Place], int]:
     table = measured.table
     nowhere = np.full(len(table), ANY)
-    t, z = (table[axis].to_numpy() if axis in table else nowhere for axis in "TZ")
+    # layers of a table may have other axes
+    t, z = (table[axis].fillna(ANY).to_numpy() if axis in table else nowhere for axis in "TZ")
     values = table["class" if config.by == "class" else "index"].to_numpy()
     places = zip(t.tolist(), z.tolist(), values.tolist(), strict=True)
     numbered = zip(measured.source_of.tolist(), places, strict=True)

@@ -225,8 +225,9 @@ class MeasureDock(Dock):
 
 
 def _save(path: Path, result: LayerMeasurement) -> Path:
-    """Save a table; the dialog has asked whether to overwrite."""
+    """Save a table; the dialog has asked about the file that was named, without an added ending."""
     file = path if path.suffix else path.with_suffix(".csv")
-    text = table_text(check_table_path(file, overwrite=True), result.measured.table)
-    write_text(text, file, overwrite=True)
+    overwrite = file == path
+    text = table_text(check_table_path(file, overwrite=overwrite), result.measured.table)
+    write_text(text, file, overwrite=overwrite)
     return file
