@@ -6,6 +6,7 @@
 #   make test-gpu    the tests that need a graphics card
 #   make lint        ruff, mypy and the import contracts
 #   make bench       import time, dock opening time, pauses of the window
+#   make pictures    the pictures of the docs, drawn anew in a real napari window
 #   make setup       only the set-up (also: make venv)
 #
 # TORCH_INDEX names another index for torch and torchvision, for instance the smaller CPU one:
@@ -23,7 +24,7 @@ BIN := $(if $(filter Windows_NT,$(OS)),.venv/Scripts,.venv/bin)
 ON_SCREEN := tools/on_screen.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-gpu lint bench setup venv
+.PHONY: help demo test test-all test-gpu lint bench pictures setup venv
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile
@@ -49,6 +50,9 @@ lint: .venv/ready
 bench: setup
 	$(ON_SCREEN) $(BIN)/python benchmarks/bench_import.py
 	$(ON_SCREEN) $(BIN)/python benchmarks/bench_window.py
+
+pictures: setup
+	$(ON_SCREEN) $(BIN)/python tools/docs_pictures.py
 
 venv setup: .venv/ready
 	@$(BIN)/python tools/system_libraries.py

@@ -1,13 +1,14 @@
 """Base class of all docks, and small widgets they share."""
 
 from collections.abc import Callable
+from functools import partial
 from time import monotonic, sleep
 from typing import TypeVar
 
 from magicgui.widgets import Widget
 from napari.viewer import Viewer
 from qtpy.compat import isalive
-from qtpy.QtCore import QEvent, QObject, QSize, Qt
+from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer
 from qtpy.QtGui import QResizeEvent
 from qtpy.QtWidgets import (
     QApplication,
@@ -96,6 +97,14 @@ class Dock(QWidget):
         """Keep no removed layer alive behind another tab."""
         if isalive(self):
             catch_up(self)
+
+    def scroll_to(self, result: QWidget) -> None:
+        """Bring a result into view once it is laid out."""
+        QTimer.singleShot(0, partial(self._scroll_now, result))
+
+    def _scroll_now(self, result: QWidget) -> None:
+        if isalive(self):
+            self.scroll.ensureWidgetVisible(result)
 
     def add_group(self, title: str, *, opened: bool = True, **rows: QWidget | Widget) -> Section:
         """Add a section with a row per widget, labelled by its name (no label: `_name`).

@@ -282,6 +282,7 @@ class CompareDock(Dock):
         self.results.show_comparison(comparison, self.shown.colors)
         self.bar.show_status(f"Compared {len(comparison.reports)}.")
         self.state.request()
+        self.scroll_to(self.results)
 
     def _missing(self) -> str | None:
         """Message if the comparison cannot start."""

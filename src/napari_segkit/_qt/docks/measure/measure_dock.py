@@ -139,6 +139,7 @@ class MeasureDock(Dock):
         self.panel.show_table(table, self._color)
         self.bar.show_status("")
         self.state.request()
+        self.scroll_to(self.results)
 
     def _class_colors(self, result: LayerMeasurement) -> dict[str, str]:
         """Colours of the first column: of classes, as their layer shows them."""
