@@ -113,9 +113,13 @@ def test_objects_count_as_their_classes_pixel_by_pixel(threshold):
         "objects": threshold(1, classes=classes, spec=spec, object_size=16.0),
         "classes": threshold(1, classes=classes),
     }
-    comparison = compare(compared, image.astype(np.uint8) // 2, image)
+    truth = image.astype(np.uint8) // 2
+    comparison = compare(compared, truth, image)
     assert [report.mean_iou for report in comparison.reports.values()] == [1, 1]
     assert comparison.reports["objects"].names == {0: "background", 1: "cell"}
+    alone = evaluate(compared["objects"].predict_objects(image), truth)
+    assert alone.iou == {0: 1, 1: 1}
+    assert alone.names == {0: "background", 1: "cell"}
 
 
 def test_finish_keeps_what_is_complete_and_compares_no_part(threshold, require_sentence):

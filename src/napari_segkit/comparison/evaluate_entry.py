@@ -9,8 +9,6 @@ from operator import add
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-import numpy as np
-
 from napari_segkit.config import EvaluateConfig
 from napari_segkit.evaluation.left_out import NO_LIMITS, Limits
 from napari_segkit.evaluation.metric import LabelSource, Metric
@@ -159,7 +157,7 @@ def _values(result: LabelResult, kind: str) -> tuple[AnyArray, tuple[LabelClass,
     if result.objects is None:
         return result.labels, result.classes
     if kind == "semantic":
-        return result.objects.values.astype(np.int32)[result.labels], result.classes
+        return result.objects.class_labels, result.classes
     return result.labels, ()
 
 

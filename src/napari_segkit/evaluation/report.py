@@ -13,9 +13,11 @@ from napari_segkit.arguments import as_path, given, require_type
 from napari_segkit.config import Connectivity, EvaluateConfig, LabelsAre, MetricsKind
 from napari_segkit.config._schema import change
 from napari_segkit.images.axes_image import full_resolution
+from napari_segkit.images.class_labels import with_classes
 from napari_segkit.images.colour_masks import classes_by_colour
 from napari_segkit.images.geometry import apart
 from napari_segkit.images.types import ImageSource, LazyArray, is_layer
+from napari_segkit.instances.results import Objects
 from napari_segkit.io.filenames import AnyPath
 from napari_segkit.steps import Step, drain, map_steps
 
@@ -244,11 +246,21 @@ def report_images(
 
 
 def comparable(pairs: Sequence[LabelPair], config: EvaluateConfig) -> list[LabelPair]:
-    """Pairs whose colours became classes; ValueError if they lie apart."""
+    """Pairs whose colours and objects became classes; ValueError if they lie apart."""
+    if config.kind == "semantic" and config.labels_are != "objects":
+        pairs = [_objects_as_classes(pair) for pair in pairs]
     pairs = _colours_as_classes([_with_place(pair) for pair in pairs])
     found = [(pair.name or "labels", pair.apart) for pair in pairs]
     require_same_place(found, by_index=config.by_index)
     return pairs
+
+
+def _objects_as_classes(pair: LabelPair) -> LabelPair:
+    """A pair whose prediction, if it is objects of a model, became the classes of its pixels."""
+    objects = pair.prediction
+    if not isinstance(objects, Objects):
+        return pair
+    return replace(pair, prediction=with_classes(objects.class_labels, objects.classes))
 
 
 def _with_place(pair: LabelPair) -> LabelPair:

@@ -115,6 +115,11 @@ class Objects:
         values = np.array([c.value for c in self.classes], np.int64)
         return values[np.append(0, self._selected.positions)]
 
+    @property
+    def class_labels(self) -> NDArray[np.int32]:
+        """Class value of every pixel, in the shape of `labels`."""
+        return self.values.astype(np.int32)[self.labels]
+
     def filtered(self, config: ObjectConfig) -> "Objects":
         """The same objects with other thresholds; nothing is predicted again.
 
