@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import combinations
-from math import nan
+from math import isnan, nan
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -217,8 +217,13 @@ class ComparisonTables:
         return named.reset_index("model").reset_index(drop=True)
 
     def __repr__(self) -> str:
-        """Table and notes, as a console shows them."""
-        table = self.table().drop(columns=[c for c in self.table() if c.endswith("_mean")])
+        """Table and notes, as a console shows them; intervals stand with the mean they are of."""
+        table = self.table()
+        for figure in self.figures:
+            columns = [f"{figure}_{part}" for part in ("mean", "low", "high")]
+            means = [_with_interval(*row) for row in table[columns].itertuples(index=False)]
+            table = table.drop(columns=columns)
+            table.insert(table.columns.get_loc(figure) + 1, f"by {self.unit}", means, True)
         text = table.to_string(index=False, float_format="{:.4f}".format, na_rep="")
         return "\n".join([text, self.summary(), *self.notes])
 
@@ -273,6 +278,10 @@ class ComparisonTables:
         others = [name for name in self.reports if name != self.best]
         tests = [self._test(self.best, name, self.figures[0]).p for name in others]
         return {self.best: nan, **dict(zip(others, holm(tests), strict=True))}
+
+
+def _with_interval(mean: float, low: float, high: float) -> str:
+    return "" if isnan(low) else f"{mean:.3f} [{low:.3f}, {high:.3f}]"
 
 
 def _or_lowest(value: float) -> float:
