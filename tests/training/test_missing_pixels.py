@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from napari_segkit.images import blocks
 from napari_segkit.images.axes_image import AxesImage
-from napari_segkit.training import blocks, missing_pixels
+from napari_segkit.training import missing_pixels
 
 
 class Stored:

@@ -14,7 +14,8 @@ from napari_segkit import (
     TrainingRow,
     TrainingSet,
 )
-from napari_segkit.training import blocks, read_data
+from napari_segkit.images import blocks
+from napari_segkit.training import read_data
 
 CONFIG = TrainConfig(
     epochs=1, steps_per_epoch=2, batch_size=2, tile=TileConfig(32, 16), unlabelled=None

@@ -24,7 +24,8 @@ from napari_segkit.config import (
 )
 from napari_segkit.config._schema import Checked, config_fields
 
-ALL = [c for c in vars(configs).values() if isinstance(c, type) and issubclass(c, Checked)]
+CONFIGS = [c for c in vars(configs).values() if isinstance(c, type) and issubclass(c, Checked)]
+ALL = [c for c in CONFIGS if c is not configs.EvaluateConfig]  # docks ask for it in other ways
 PLAIN = [c for c in ALL if c not in (CleanConfig, RefineConfig)]
 OTHER = TrainConfig(
     epochs=3,
