@@ -1,7 +1,7 @@
 # Every target sets up what it needs: `make demo` or `make test` works from a fresh clone.
 #
 #   make demo        train on the sample in a real napari window, measure it, save demo.png
-#   make test        the tests (six to eight minutes on two cores)
+#   make test        the tests (six to ten minutes on two cores)
 #   make test-all    the slow tests too
 #   make test-gpu    the tests that need a graphics card
 #   make lint        ruff, mypy and the import contracts
