@@ -25,6 +25,7 @@ from PIL import Image
 from napari_segkit import cli
 from napari_segkit.io.files import read_labels
 from napari_segkit.segmenter import Segmenter
+from napari_segkit.training.state_file import read_file
 
 resource = pytest.importorskip("resource", reason="this system knows no limits of a process")
 
@@ -75,6 +76,7 @@ def place(inputs, tmp_path):
 
 def put_older_results(place):
     shutil.copy(place / "pixels.segkit", place / "model.segkit")
+    (place / "model.segkit.state").unlink(missing_ok=True)  # of the run before
     (place / "out" / "probabilities").mkdir(parents=True, exist_ok=True)
     for image in (place / "images").iterdir():
         older = Image.fromarray(np.full((96, 96), 7, np.uint8))
@@ -112,13 +114,18 @@ def run(command, place, moment=None, number=0, largest=None, first=""):
 
 
 def check_files(before, after):
-    """Inputs are as they were; results are the older ones, or complete new ones; gives how many."""
+    """Inputs are as they were; results are the older ones, or complete new ones; gives how many.
+
+    A training that was killed may leave a complete state to resume it from.
+    """
     new = [name for name in after if before.get(name) != after[name] and not PART.search(name)]
     lost = [name for name in before if name not in after and not PART.search(name)]
     assert not lost
     for path in map(Path, new):
         if path.name == "model.segkit":
             assert len(Segmenter.load(path, device="cpu").classes) > 1
+        elif path.name == "model.segkit.state":
+            read_file(path)  # refuses one that is not complete
         elif path.parent.name == "probabilities":
             assert tifffile.imread(path).shape == (2, 96, 96)
         else:
