@@ -150,6 +150,22 @@ def map_steps(steps: Generator[S, K, T], convert: Callable[[S], R]) -> Generator
             return stop.value
 
 
+class Finished(Exception):
+    """`Finish` was sent to work of which a part is no result."""
+
+
+def until_finish(steps: Generator[S, Any, T], convert: Callable[[S], R]) -> Generator[R, K, T]:
+    """Yield `convert(step)` for each step, and raise `Finished` once `Finish` is sent."""
+    with closing(steps):
+        while True:
+            try:
+                step = next(steps)
+            except StopIteration as end:
+                return end.value
+            if isinstance((yield convert(step)), Finish):
+                raise Finished
+
+
 def duration(seconds: float) -> str:
     """Such as 2:05, or 1:02:05 with hours."""
     minutes, seconds = divmod(int(seconds), 60)

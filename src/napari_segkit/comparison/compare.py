@@ -1,15 +1,14 @@
 """Compare several models or predictions with one truth."""
 
 from collections.abc import Container, Generator, Iterator, Mapping, Sequence
-from contextlib import closing
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from napari_segkit.arguments import require_optional
 from napari_segkit.config import EvaluateConfig, RefineConfig
 from napari_segkit.config._schema import as_config
 from napari_segkit.images.classes import LabelClass
 from napari_segkit.io.filenames import shorten
-from napari_segkit.steps import Finish, Step, drain, map_steps
+from napari_segkit.steps import Finished, Step, drain, until_finish
 from napari_segkit.versions import versions
 
 from .cases import Images, Truth, cases_of
@@ -24,12 +23,6 @@ if TYPE_CHECKING:
     from napari_segkit.evaluation.report import Report
 
     from .figures import Cost
-
-T = TypeVar("T")
-
-
-class _Finished(Exception):
-    """`Finish` was sent: what is compared is the result."""
 
 
 def compare(
@@ -119,14 +112,13 @@ def comparisons(
     reports: dict[str, Report[Metric]] = {}
     costs: dict[str, Cost] = {}
     try:
-        prepared = yield from _until_finish(
-            map_steps(reading, lambda step: _read_step(step, total))
-        )
+        prepared = yield from until_finish(reading, lambda step: _read_step(step, total))
         for number, entry in enumerate(entries, 1):
             start = PARTS * len(cases) * number
             evaluating = evaluate_entry(entry, prepared, config, start, total)
-            reports[entry.name], costs[entry.name] = yield from _until_finish(evaluating)
-    except _Finished:
+            found = yield from until_finish(evaluating, lambda step: step)
+            reports[entry.name], costs[entry.name] = found
+    except Finished:
         if not reports:
             raise ValueError("Nothing was compared yet when it was ended.") from None
     return Comparison(
@@ -149,18 +141,6 @@ def comparisons(
 def _read_step(step: Step, total: int) -> CompareStep:
     text = f"Reading: image {step.done} of {step.total}"
     return CompareStep(PARTS * step.done, total, text)
-
-
-def _until_finish(steps: Generator[Step, object, T]) -> Generator[Step, object, T]:
-    """Pass steps on, and raise `_Finished` once `Finish` is sent: parts are not compared."""
-    with closing(steps):
-        while True:
-            try:
-                step = next(steps)
-            except StopIteration as end:
-                return end.value
-            if isinstance((yield step), Finish):
-                raise _Finished
 
 
 def _notes(entries: Sequence[Entry], compared: Container[str]) -> Iterator[str]:

@@ -29,25 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ComparisonTables:
-    """The results of several models or predictions, and the tables made of them.
-
-    Parameters
-    ----------
-    reports : dict
-        Name of each model or prediction to its report, as `evaluate` gives it.
-    costs : dict
-        Name of each to what it takes.
-    config : EvaluateConfig
-        Which metrics were computed, of which pixels.
-    views : tuple of View
-        The same windows of some images under each of them.
-    classes : tuple of LabelClass
-        Names and colours of the classes, where a model knows them.
-    repeat : Repeat
-        Settings of the models, versions, and how to do it again.
-    notes : tuple of str
-        Remarks on the comparison.
-    """
+    """What a `Comparison` holds, and the tables made of it."""
 
     reports: Mapping[str, Report[Metric]]
     costs: Mapping[str, Cost]

@@ -1,12 +1,12 @@
 """Train a model for each fold of a training set, and evaluate it on that fold."""
 
 import warnings
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import torch
@@ -31,7 +31,7 @@ from napari_segkit.inference.request import PredictRequest
 from napari_segkit.models import KINDS, as_spec, predicts_objects, resolve
 from napari_segkit.new_training import make_trainer, with_thresholds
 from napari_segkit.segmenter import Segmenter
-from napari_segkit.steps import Failure, Finish, Step, drain, warn_if_blocking
+from napari_segkit.steps import Failure, Finished, Step, drain, until_finish, warn_if_blocking
 from napari_segkit.trained_model import TrainedModel
 from napari_segkit.training.dataset import LabelledImages
 from napari_segkit.training.folds import Folds, LabelledFold
@@ -49,12 +49,7 @@ from .results import CrossValidation, Fold
 if TYPE_CHECKING:
     from napari_segkit.images.types import AnyArray
 
-S = TypeVar("S", bound=Step)
 T = TypeVar("T")
-
-
-class _Finished(Exception):
-    """`Finish` was sent: what is done is the result."""
 
 
 def cross_validate(
@@ -183,7 +178,7 @@ class _Run:
             yield FoldsChosen(0, self.count, self.count, self.over, division.notes)
             for number in range(self.count):
                 yield from self._fold(number + 1, division)
-        except _Finished:
+        except Finished:
             pass
         except KeyboardInterrupt:
             if not self.done:
@@ -196,7 +191,7 @@ class _Run:
         reading = read_training_data(
             self.spec, self.config, training_set, axes=axes, spacing=spacing
         )
-        labelled, self.config = yield from _until_finish(reading, lambda step: step)
+        labelled, self.config = yield from until_finish(reading, lambda step: step)
         with_regions = any(row.regions is not None for row in training_set.rows)
         is_partial = with_regions or bool(self.config.unlabelled)
         self._unlabelled = self.config.unlabelled
@@ -217,7 +212,7 @@ class _Run:
                 fold = division.fold(number - 1)
                 model = yield from self._trained(fold, place)
                 report = yield from self._evaluated(model, fold, place)
-        except _Finished:
+        except Finished:
             raise
         except Exception as error:
             if not self.done:
@@ -241,7 +236,7 @@ class _Run:
             statistics=self._statistics,
             nonzero=self._nonzero,
         )
-        yield from _until_finish(trainer.steps(), place.of_training)
+        yield from until_finish(trainer.steps(), place.of_training)
         model = with_thresholds(trainer, trainer.result())
         if trainer.failure is not None:
             raise trainer.failure
@@ -259,7 +254,7 @@ class _Run:
                 continue
             region = None if held.mask is None else as_region(held.mask, held.image)
             request = PredictRequest(model, held.image, device=self.torch_device, region=region)
-            result = yield from _until_finish(predict_tiles_of(model)(request), place.after)
+            result = yield from until_finish(predict_tiles_of(model)(request), place.after)
             named = with_classes(truth, model.classes)
             pair = LabelPair(result.labels, named, held.image.name, group=group or None)
             config = EvaluateConfig(
@@ -306,20 +301,6 @@ class _Place:
         """A step of the prediction of this fold, after its training."""
         self.done = self.end
         return FoldStep(self.end, self.total, self.fold, self.folds, step)
-
-
-def _until_finish(
-    steps: Generator[S, Any, T], convert: Callable[[S], Step]
-) -> Generator[Step, object, T]:
-    """Pass steps on, and raise `_Finished` once `Finish` is sent."""
-    with closing(steps):
-        while True:
-            try:
-                step = next(steps)
-            except StopIteration as end:
-                return end.value
-            if isinstance((yield convert(step)), Finish):
-                raise _Finished
 
 
 def _warning(steps: Generator[Step, object, T]) -> Generator[Step, object, T]:
