@@ -7,7 +7,7 @@ import tifffile
 from PIL import Image
 
 from napari_segkit import cli, error_map, evaluate
-from napari_segkit.evaluation.report import KINDS
+from napari_segkit.evaluation.kinds import KINDS
 from napari_segkit.io.coco.panoptic_files import write_panoptic
 from napari_segkit.io.files import read_image, write_labels
 from napari_segkit.io.label_classes import read_classes

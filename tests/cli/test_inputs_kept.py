@@ -10,7 +10,7 @@ import pytest
 from PIL import Image as Pictures
 
 from napari_segkit import ModelSpec, TrainConfig, cli, merged_model
-from napari_segkit.evaluation import report
+from napari_segkit.evaluation import count_images
 from napari_segkit.io.coco.panoptic_files import write_panoptic
 from napari_segkit.io.files import write_probabilities
 from napari_segkit.io.writers import FileMetadata
@@ -212,7 +212,7 @@ def test_what_cannot_be_written_is_told_before_the_work(
     ("line", "module", "name", "output"),
     [
         ("train image.png mask.png -o new.segkit", Segmenter, "train_epochs", "new-2.segkit"),
-        ("evaluate mask.png ids.png --csv new.csv", report, "report_images", "new-2.csv"),
+        ("evaluate mask.png ids.png --csv new.csv", count_images, "report_images", "new-2.csv"),
         (MERGE, merged_model, "merge_panoptic", "new-2.segkit"),
     ],
 )

@@ -21,8 +21,9 @@ from napari_segkit.evaluation.confusion import (
     recall,
     truth_pixels,
 )
+from napari_segkit.evaluation.kinds import KINDS
 from napari_segkit.evaluation.metric import ImageInfo, Index, Metric
-from napari_segkit.evaluation.report import KINDS, evaluate
+from napari_segkit.evaluation.report import evaluate
 from napari_segkit.images.types import Labels
 
 

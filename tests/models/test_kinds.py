@@ -5,14 +5,14 @@ from types import SimpleNamespace
 import pytest
 
 from napari_segkit import ModelSpec
-from napari_segkit.evaluation import report
+from napari_segkit.evaluation import kinds
 from napari_segkit.inference import predict_tiles_of
 from napari_segkit.models import KINDS, kind_of, list_models, predicts_objects
 
 
 def test_every_kind_is_predicted_and_evaluated():
     assert all(callable(predict_tiles_of(SimpleNamespace(kind=kind))) for kind in KINDS)
-    assert {kind.metrics for kind in KINDS.values()} == set(report.KINDS)
+    assert {kind.metrics for kind in KINDS.values()} == set(kinds.KINDS)
     assert all(name == kind.name for name, kind in KINDS.items())
     assert {info.kind for info in list_models()} < set(KINDS)
 

@@ -117,8 +117,9 @@ def _compare(
     maps: ErrorFiles | None,
 ) -> Generator[Step, None, "Report[Metric]"]:
     """Report on one pair of files, and map what is wrong; errors name one of them."""
+    from napari_segkit.evaluation.count_images import report_images
     from napari_segkit.evaluation.error_map import find_errors
-    from napari_segkit.evaluation.report import report_images, require_pixels
+    from napari_segkit.evaluation.report import require_pixels
 
     try:
         with print_warnings():

@@ -1,1 +1,1 @@
-"""Metrics of predictions. A kind of metrics is a module here and an entry of `report.KINDS`."""
+"""Metrics of predictions. A kind of metrics is a module here and an entry of `kinds.KINDS`."""

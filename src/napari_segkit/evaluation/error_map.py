@@ -14,13 +14,15 @@ from napari_segkit.images.classes import LabelClass, class_names
 from napari_segkit.images.types import Labels
 from napari_segkit.steps import Step, drain
 
+from .comparable import comparable
 from .contingency import VOID, contingency_table
+from .kinds import KINDS
 from .label_pair import LabelPair, as_pairs
 from .left_out import NO_LIMITS, CountedPixels, Limits, TrainedOn
 from .metric import THRESHOLDS, LabelSource
 from .object_errors import INVENTED, MATCHED, MERGED, MISSED, SPLIT, ObjectErrors
 from .panoptic_counts import SegmentTable, read_segments
-from .report import KINDS, NO_CLASS_MAP, comparable
+from .report import NO_CLASS_MAP
 from .slab_reader import align_arrays, get_labels, slabs
 from .worst_places import ErrorPlace, worst_places
 

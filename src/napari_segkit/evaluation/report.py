@@ -1,72 +1,30 @@
 """Evaluation of a prediction against a truth; the kind decides which metrics are computed."""
 
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import reduce
-from itertools import count
 from math import isnan
 from operator import add
 from os import PathLike
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from napari_segkit.arguments import as_path, given, require_type
 from napari_segkit.config import Connectivity, EvaluateConfig, LabelsAre, MetricsKind
 from napari_segkit.config._schema import change
-from napari_segkit.images.axes_image import full_resolution
-from napari_segkit.images.class_labels import with_classes
-from napari_segkit.images.colour_masks import classes_by_colour
-from napari_segkit.images.geometry import apart
-from napari_segkit.images.types import ImageSource, LazyArray, is_layer
-from napari_segkit.instances.results import Objects
+from napari_segkit.images.types import ImageSource
 from napari_segkit.io.filenames import AnyPath
-from napari_segkit.steps import Step, drain, map_steps
+from napari_segkit.steps import Step, drain
 
-from .base_report import M_co
 from .base_report import Report as Report
-from .class_map import class_map_text, proposed_class_map
-from .instance import InstanceReport, ObjectMatching
+from .count_images import report_images
 from .label_files import LabelFiles, pair_label_files
 from .label_pair import LabelPair as LabelPair
 from .label_pair import as_pairs
-from .left_out import NO_LIMITS, CountedPixels, Limits, TrainedOn, pool_left_out
-from .metric import THRESHOLDS, ImageInfo, Index, LabelSource, Metric
-from .panoptic import PanopticReport, SegmentMatching
-from .same_place import require_same_place
-from .semantic import ClassConfusion, SemanticReport, naming_notes
-from .slab_reader import (
-    Reader,
-    align_arrays,
-    class_reader,
-    get_labels,
-    id_reader,
-    pixel_spacing,
-    segment_reader,
-    slabs,
-    which_are_space,
-    with_halo,
-)
-from .surfaces import BoundaryDistances
-
-
-@dataclass(frozen=True)
-class Kind(Generic[M_co]):
-    """A kind of metrics: what they count, how labels are read for them, and their report."""
-
-    report: type[Report[M_co]]
-    metric: type[M_co]
-    read: Reader
-    extra: tuple[type[Metric], ...] = ()  # further metrics; their values are columns of the table
-    distances: tuple[type[Metric], ...] = ()  # further metrics if distances are asked for
-
+from .left_out import NO_LIMITS, Limits, TrainedOn, pool_left_out
+from .metric import LabelSource, Metric
 
 P = TypeVar("P", LabelPair, LabelFiles)
 NO_CLASS_MAP: Mapping[int, int] = {}
-SAME_NOTE = "Prediction and truth are one and the same array."
-KINDS: dict[str, Kind[Any]] = {
-    "semantic": Kind(SemanticReport, ClassConfusion, class_reader, distances=(BoundaryDistances,)),
-    "instance": Kind(InstanceReport, ObjectMatching, id_reader),
-    "panoptic": Kind(PanopticReport, SegmentMatching, segment_reader),
-}
 
 
 def evaluate(
@@ -229,143 +187,6 @@ def require_pixels(report: Report[Metric], config: EvaluateConfig) -> None:
         unlabelled = f"is {config.unlabelled}, which means unlabelled"
         where = "of the region " * bool(report.not_counted.outside)
         raise ValueError(f"Nothing to compare: every pixel {where}of the truth {unlabelled}.")
-
-
-def report_images(
-    pairs: Sequence[LabelPair], config: EvaluateConfig, limits: Limits = NO_LIMITS
-) -> Generator[Step, None, list[Any]]:
-    """Compare pairs block by block; a report for each."""
-    pairs = comparable(pairs, config)
-    arrays = [align_arrays(pair.prediction, pair.truth) for pair in pairs]
-    cores = [[(slab,) for slab in slabs(*each)] for each in arrays]
-    steps, total, reports = count(1), sum(map(len, cores)), []
-    for each in zip(pairs, arrays, cores, strict=True):
-        counting = _count_image(*each, config, limits)
-        reports.append((yield from map_steps(counting, lambda _: Step(next(steps), total))))
-    return reports
-
-
-def comparable(pairs: Sequence[LabelPair], config: EvaluateConfig) -> list[LabelPair]:
-    """Pairs whose colours and objects became classes; ValueError if they lie apart."""
-    if config.kind == "semantic" and config.labels_are != "objects":
-        pairs = [_objects_as_classes(pair) for pair in pairs]
-    pairs = _colours_as_classes([_with_place(pair) for pair in pairs])
-    found = [(pair.name or "labels", pair.apart) for pair in pairs]
-    require_same_place(found, by_index=config.by_index)
-    return pairs
-
-
-def _objects_as_classes(pair: LabelPair) -> LabelPair:
-    """A pair whose prediction, if it is objects of a model, became the classes of its pixels."""
-    objects = pair.prediction
-    if not isinstance(objects, Objects):
-        return pair
-    return replace(pair, prediction=with_classes(objects.class_labels, objects.classes))
-
-
-def _with_place(pair: LabelPair) -> LabelPair:
-    found = pair.apart or apart(get_labels(pair.prediction), get_labels(pair.truth))
-    return replace(pair, apart=found)
-
-
-def _colours_as_classes(pairs: Sequence[LabelPair]) -> list[LabelPair]:
-    """Pairs whose colour masks became class labels, the same in all of them."""
-    predictions = [get_labels(pair.prediction) for pair in pairs]
-    truths = [get_labels(pair.truth) for pair in pairs]
-    of_truths, of_predictions = classes_by_colour(truths, predictions)
-    read = zip(pairs, zip(predictions, truths, of_predictions, of_truths, strict=True), strict=True)
-    return [
-        replace(
-            pair,
-            prediction=pair.prediction if new_p is p else new_p,
-            truth=pair.truth if new_t is t else new_t,
-            spacing=pair.spacing
-            if new_t is t
-            else _scale(t, len(full_resolution(new_t, "truth").shape)),
-        )
-        for pair, (p, t, new_p, new_t) in read
-    ]
-
-
-def _scale(colours: Any, ndim: int) -> tuple[float, ...] | None:
-    """World units between the pixels of a layer of colours; None of an array."""
-    return pixel_spacing(colours, len(colours.scale), None)[:ndim] if is_layer(colours) else None
-
-
-def _count_image(
-    pair: LabelPair,
-    arrays: tuple[LazyArray, LazyArray],
-    cores: Sequence[Index],
-    config: EvaluateConfig,
-    limits: Limits,
-) -> Generator[None, None, Any]:
-    """Report on one image; yields after each slab, which is read once for all metrics."""
-    kind, (prediction, truth), unlabelled = KINDS[config.kind], arrays, config.unlabelled
-    read_truth = kind.read(truth, "truth", config)
-    read_prediction = kind.read(prediction, "prediction", config)
-    pixels = CountedPixels(pair.truth, pair.image, limits)
-    void = pixels.value_for(read_truth.unlabelled)
-    image = ImageInfo(
-        pair.prediction,
-        pair.truth,
-        *_space(pair, truth.ndim, config),
-        void,
-        config.thresholds or THRESHOLDS,
-        config.tolerance,
-        config.values_of_truth(),
-    )
-    further = kind.extra + kind.distances * config.distances
-    main, extra = kind.metric(image), tuple(metric(image) for metric in further)
-    halo = max(metric.halo for metric in (main, *extra))
-    for core in cores:
-        outer, inner = with_halo(core, truth.shape, halo)
-        predicted, true = read_prediction.read(outer), read_truth.read(outer)
-        true = pixels.mark(true, outer, void)
-        pixels.count(true[inner], core, void)
-        for metric in (main, *extra):
-            part, counted = with_halo(inner, true.shape, metric.halo)
-            metric.update(predicted[part], true[part], counted)
-        yield
-    for metric in (main, *extra):
-        metric.finish()
-    same = (SAME_NOTE,) if prediction is truth else ()
-    place = (f"Compared pixel by pixel, although {pair.apart}",) if pair.apart else ()
-    naming = _class_notes(main, pair, image.class_map) if config.kind == "semantic" else ()
-    notes = tuple(dict.fromkeys(same + place + naming + read_truth.notes + read_prediction.notes))
-    return kind.report(
-        main,
-        extra,
-        unlabelled,
-        pair.name,
-        notes,
-        group=pair.group,
-        not_counted=pixels.left_out,
-    )
-
-
-def _space(pair: LabelPair, ndim: int, config: EvaluateConfig) -> tuple[tuple[float, ...], int]:
-    """World units between pixels, 1 along axes that are not space, and how many axes are space."""
-    spacing = config.spacing or pair.spacing
-    is_space = which_are_space(pair.truth, ndim, spacing)
-    if config.distances and sorted(is_space) != [*is_space]:
-        raise ValueError(
-            f"{pair.name or 'The truth'} has a time axis that is not the first one: move it to the "
-            "front in both labels to measure boundary distances."
-        )
-    sizes = pixel_spacing(pair.truth, ndim, spacing)
-    known = zip(sizes, is_space, strict=True)
-    return tuple(size if in_space else 1.0 for size, in_space in known), sum(is_space)
-
-
-def _class_notes(
-    counted: ClassConfusion, pair: LabelPair, class_map: Mapping[int, int]
-) -> tuple[str, ...]:
-    """Notes on classes that do not correspond, by their names or values, map or not."""
-    proposed = proposed_class_map(counted, pair.prediction, pair.truth)
-    others = {value: other for value, other in proposed.items() if value not in class_map}
-    note = (f"Perhaps the same: {class_map_text(others)} of the truth (class_map).",)
-    naming = () if class_map else naming_notes(pair.prediction, pair.truth)
-    return naming + note * bool(others)
 
 
 def _with_groups(pairs: list[P], groups: Sequence[str | None] | None) -> list[P]:
