@@ -172,3 +172,8 @@ def test_files_say_how_large_their_pixels_are(tmp_path):
     movies = evaluate(tmp_path / "prediction.tif", tmp_path / "truth.tif", distances=True)
     assert len(movies.extra[0].samples) == 12
     assert any("pixels of 0.5 x 0.5," in note for note in movies.notes)
+
+
+def test_a_tolerance_without_distances_is_refused():
+    with pytest.raises(ValueError, match="boundary distances only: choose distances=True"):
+        evaluate(np.eye(4, dtype=int), np.eye(4, dtype=int), tolerance=2)

@@ -97,6 +97,11 @@ class EvaluateConfig(Checked):
                 f"EvaluateConfig.distances are for kind='semantic' only: leave them out for "
                 f"kind={self.kind!r}."
             )
+        if self.tolerance is not None and not self.distances:
+            raise ValueError(
+                f"tolerance={self.tolerance:g} is for boundary distances only: choose "
+                "distances=True, too, or leave it out."
+            )
 
     def values_of_truth(self) -> dict[int, int]:
         """`class_map` with whole numbers."""
