@@ -149,7 +149,8 @@ def _views(comparison: ComparisonTables) -> Iterable[str]:
 
 def _legend(classes: Sequence[LabelClass]) -> str:
     keys = (
-        f'<span class="key" style="background:{escape(c.color)}"></span>{escape(c.name)}' for c in classes
+        f'<span class="key" style="background:{escape(c.color)}"></span>{escape(c.name)}'
+        for c in classes
     )
     return f"<p>{''.join(keys)}</p>"
 

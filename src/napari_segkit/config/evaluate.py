@@ -80,9 +80,13 @@ class EvaluateConfig(Checked):
             object.__setattr__(self, "class_map", plain)
         super().__post_init__()
         self._check_class_map()
+        self._check_kind()
         if self.kind == "instance":
             object.__setattr__(self, "unlabelled", self.unlabelled or None)
-        elif self.thresholds is not None:
+
+    def _check_kind(self) -> None:
+        """Refuse what would be ignored."""
+        if self.kind != "instance" and self.thresholds is not None:
             raise ValueError(
                 f"EvaluateConfig.thresholds are for kind='instance' only: leave them out for "
                 f"kind={self.kind!r}."
