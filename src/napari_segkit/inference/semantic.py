@@ -29,14 +29,13 @@ def predict_tiles(request: PredictRequest) -> Generator[TileStep, object, LabelR
     sink: Sink = request.sink or MemorySink(keep_probabilities=request.probabilities)
     sink.start(plan)
     progress = Progress(sum(_count_steps(plan, _missing(plan, sink, f)) for f in plan.frames()))
-    predict = _refined_frame if plan.needs_whole_frames else _blended_cells
     if not progress.total:  # all was predicted before
         yield TileStep(1, 1)
     for frame in plan.frames():
         if progress.is_finishing:
             break
         if cells := _missing(plan, sink, frame):
-            yield from predict(plan, frame, cells, sink, progress)
+            yield from predict_cells(plan, frame, cells, sink, progress)
     return LabelResult(
         sink.labels,
         plan.original.label_axes,
@@ -59,6 +58,14 @@ def _count_steps(plan: TilePlan, cells: Sequence[Cell]) -> int:
     if cells and plan.needs_whole_frames:
         return plan.context(cells[0].region).steps
     return len({tile.start for cell in cells for tile in cell.tiles})
+
+
+def predict_cells(
+    plan: TilePlan, frame: dict[str, int], cells: Sequence[Cell], sink: Sink, progress: Progress
+) -> Generator[TileStep, object, None]:
+    """Predict cells of a frame and write them; only one if the plan needs whole frames."""
+    predict = _refined_frame if plan.needs_whole_frames else _blended_cells
+    yield from predict(plan, frame, cells, sink, progress)
 
 
 def _blended_cells(
