@@ -44,7 +44,7 @@ def run_batch(batch: "Batch", held: HeldSignals, *, several: bool, less_memory: 
 
 
 def _text(step: Step) -> str:
-    return getattr(step, "text", "")
+    return f"{step.part} failed" if isinstance(step, Failure) else getattr(step, "text", "")
 
 
 def _say_failure(step: Failure, less_memory: str) -> str:

@@ -67,8 +67,7 @@ def sorted_table(rows: Sequence[Row]) -> "DataFrame":
     from pandas import DataFrame
 
     table = DataFrame(list(rows))
-    if "error" in table:  # the last column
-        table.insert(len(table.columns) - 1, "error", table.pop("error"))
+    table = table[sorted(table.columns, key=_place)]
     known = [name for name in DOUBTS if name in table]
     doubt = table[known].rank().mean(axis=1) if known else table.index * 0.0
     has_failed = table["error"].notna() if "error" in table else table.index < 0
@@ -76,6 +75,13 @@ def sorted_table(rows: Sequence[Row]) -> "DataFrame":
         ["failed", "doubt"], ascending=False, kind="stable"
     )
     return table.loc[order.index].reset_index(drop=True)
+
+
+def _place(column: str) -> int:
+    """Columns of all images first, then sizes of classes, numbers of them, and errors."""
+    if column == "error":
+        return 3
+    return 0 if "-" not in column else 1 if column.startswith(("area-", "volume-")) else 2
 
 
 def _of_class(result: LabelResult, of: LabelClass, ndim: int) -> tuple[int, int]:
