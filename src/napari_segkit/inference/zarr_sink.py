@@ -19,8 +19,8 @@ from napari_segkit.images.orientation import reorient, reorient_spacing
 from napari_segkit.images.regions import Box, Part, Region, label_box, lengths
 from napari_segkit.images.types import AnyArray, Labels
 from napari_segkit.io.journal import Journal
-from napari_segkit.io.replace_file import ExistsError, WriteError, cause
-from napari_segkit.io.zarr.result_paths import check_target, part_folder
+from napari_segkit.io.replace_file import ExistsError
+from napari_segkit.io.zarr.result_paths import check_target, explain_write_errors, part_folder
 from napari_segkit.io.zarr.writer import (
     ZarrResult,
     create_result,
@@ -199,10 +199,8 @@ class ZarrSink:
         index = dict(zip(self._image.label_axes, box, strict=True))
         if "C" in axes:
             block = np.moveaxis(block, 0, axes.index("C"))
-        try:
+        with explain_write_errors(self.target):
             target[tuple([index.get(axis, slice(None)) for axis in axes])] = block
-        except OSError as error:
-            raise WriteError(f"{self.target} cannot be written: {cause(error)}.") from error
 
     def _oriented(
         self, frame: dict[str, int], cell: Cell, values: AnyArray
@@ -210,7 +208,9 @@ class ZarrSink:
         """The box of a cell along the axes of the labels, and its values along them."""
         axes, orientation = self._image.label_axes, self._image.orientation
         box = label_box(axes, frame, cell.region)
-        block = np.empty((*values.shape[: values.ndim - len(cell.region)], *lengths(box)), values.dtype)
+        block = np.empty(
+            (*values.shape[: values.ndim - len(cell.region)], *lengths(box)), values.dtype
+        )
         one_frame = dict.fromkeys(frame, 0)
         without_pixels = AxesImage(np.broadcast_to(np.uint8(0), lengths(box)), axes)
         without_pixels.write(block, one_frame, values)
@@ -229,7 +229,9 @@ def predict_to_zarr(
         if not result.is_partial:
             yield from sink.finish()
     except OSError as error:
-        raise OSError(f"{error} What is finished is kept: the same call goes on with it.") from error
+        raise OSError(
+            f"{error} What is finished is kept: the same call goes on with it."
+        ) from error
     finally:
         sink.close()
     return sink.completed(result)
@@ -250,7 +252,9 @@ def _chunks(plan: TilePlan, image: AxesImage) -> tuple[int, ...]:
 def _whole_steps(steps: Sequence[int], shape: Sequence[int]) -> list[int]:
     """So many steps along each axis that a chunk is no tiny file."""
     lengths = list(steps)
-    while prod(lengths) < SMALL_CHUNK and any(n < end for n, end in zip(lengths, shape, strict=True)):
+    while prod(lengths) < SMALL_CHUNK and any(
+        n < end for n, end in zip(lengths, shape, strict=True)
+    ):
         lengths = [n + step for n, step in zip(lengths, steps, strict=True)]
     return lengths
 
