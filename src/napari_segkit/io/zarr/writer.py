@@ -25,7 +25,7 @@ from napari_segkit.steps import Step
 from .coarse_levels import CoarseBlock, coarse_blocks
 from .empty_images import Layout, make_group, make_image
 from .label_groups import list_labels
-from .ome_written import group_attributes, joined, label_attributes
+from .ome_written import channel_attributes, group_attributes, joined, label_attributes
 from .result_paths import (
     LABELS,
     check_target,
@@ -119,7 +119,10 @@ def create_result(
         if probabilities:
             order, in_one_file = _probability_axes(axes), zarr_format == 3
             maps = labels.with_classes(order, len(classes), in_one_file=in_one_file)
-            make_image(folder, PROBABILITIES, zarr_format, maps, np.float32, size, centred=True)
+            shown = channel_attributes(classes, zarr_format)
+            make_image(
+                folder, PROBABILITIES, zarr_format, maps, np.float32, size, shown, centred=True
+            )
         if uncertainty:
             make_image(folder, UNCERTAINTY, zarr_format, labels, np.float32, size, centred=True)
     return _opened(path, folder, "r+")
