@@ -15,7 +15,7 @@ from napari_segkit.images.levels import levels_of
 from napari_segkit.images.notes import say_note
 from napari_segkit.io.filenames import shorten
 
-from .folders import ZIP
+from .folders import LABELS, ZIP
 from .label_groups import listed_labels
 from .lazy_array import ZarrPixels
 from .ome_read import (
@@ -28,7 +28,6 @@ from .ome_read import (
     multiscale_of,
     ome_attributes,
 )
-from .result_paths import LABELS
 
 NAMES_OF_XARRAY = "_ARRAY_DIMENSIONS"
 

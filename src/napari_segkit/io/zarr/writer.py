@@ -24,10 +24,10 @@ from napari_segkit.steps import Step
 
 from .coarse_levels import CoarseBlock, coarse_blocks
 from .empty_images import Layout, make_group, make_image
+from .folders import LABELS
 from .label_groups import list_labels
 from .ome_written import channel_attributes, group_attributes, joined, label_attributes
 from .result_paths import (
-    LABELS,
     check_target,
     explain_write_errors,
     image_of,
