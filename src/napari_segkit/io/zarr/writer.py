@@ -75,6 +75,14 @@ class ZarrResult:
         """Axes of the probabilities as they are stored: in a series, T comes before C."""
         return _probability_axes(self.record["axes"])
 
+    def levels(self, finest: Any) -> list[Any]:
+        """All levels of one of these arrays, the finest first."""
+        group: Any = zarr.open_group(self.folder, mode="r" if finest.read_only else "r+")
+        place = finest.path.rpartition("/")[0]
+        image = group[place] if place else group
+        count = sum(name.isdigit() for name in image.array_keys())
+        return [image[str(level)] for level in range(count)]
+
 
 def create_result(
     target: AnyPath,
@@ -204,9 +212,6 @@ def _opened(target: Path, folder: Path, mode: Any) -> ZarrResult:
 
 def _coarse_blocks(result: ZarrResult) -> Iterator[CoarseBlock]:
     """The files of the coarse levels of all images in a result."""
-    group = zarr.open_group(result.folder, mode="r+")
     for finest in filter(None, (result.labels, result.probabilities, result.uncertainty)):
-        place = finest.path.rpartition("/")[0]
-        image: Any = group[place] if place else group
-        levels = [image[str(level)] for level in range(sum(1 for _ in image.array_keys()))]
+        levels = result.levels(finest)
         yield from coarse_blocks(levels, "nearest" if finest is result.labels else "mean")
