@@ -115,24 +115,20 @@ def create_result(
         labels = Layout(axes, labels.shape, labels.shards or labels.chunks)
     size, folder = PixelSize(spacing, unit), part_folder(path) / RESULT
     remove_folder(folder.parent)
+    at, name, about = (
+        ("", path.name, joined(about, stored)) if image else (PREDICTION, "prediction", about)
+    )
     with explain_write_errors(path):
-        if image:
-            about = joined(about, stored)
-            make_image(folder, "", zarr_format, labels, dtype, size, about, centred=False)
-        else:
+        if not image:
             make_group(folder, "", zarr_format, joined(group_attributes(zarr_format), stored))
-            listed = group_attributes(zarr_format, labels=["prediction"])
-            make_group(folder, LABELS, zarr_format, listed)
-            make_image(folder, PREDICTION, zarr_format, labels, dtype, size, about, centred=False)
+            make_group(folder, LABELS, zarr_format, group_attributes(zarr_format, labels=[name]))
+        make_image(folder, at, zarr_format, labels, dtype, size, about, name=name, centred=False)
         if probabilities:
             order, in_one_file = _probability_axes(axes), zarr_format == 3
             maps = labels.with_classes(order, len(classes), in_one_file=in_one_file)
-            shown = channel_attributes(classes, zarr_format)
-            make_image(
-                folder, PROBABILITIES, zarr_format, maps, np.float32, size, shown, centred=True
-            )
+            _make_floats(folder, PROBABILITIES, zarr_format, maps, size, classes)
         if uncertainty:
-            make_image(folder, UNCERTAINTY, zarr_format, labels, np.float32, size, centred=True)
+            _make_floats(folder, UNCERTAINTY, zarr_format, labels, size, ())
     return _opened(path, folder, "r+")
 
 
@@ -192,6 +188,19 @@ def shard_shape(shape: Sequence[int], chunks: Sequence[int]) -> tuple[int, ...] 
             break
         lengths[min(growing, key=lambda dim: lengths[dim] / chunks[dim])] *= 2
     return tuple(lengths)
+
+
+def _make_floats(
+    folder: Path,
+    name: str,
+    zarr_format: int,
+    layout: Layout,
+    size: PixelSize,
+    channels: Sequence[LabelClass],
+) -> None:
+    """An empty image of float32 in a result."""
+    about = channel_attributes(channels, zarr_format) if channels else {}
+    make_image(folder, name, zarr_format, layout, np.float32, size, about, name=name, centred=True)
 
 
 def _probability_axes(axes: str) -> str:
