@@ -10,7 +10,7 @@ from pathlib import Path
 from unicodedata import normalize
 from urllib.parse import unquote
 
-from .zarr.folders import is_zarr
+from .zarr_folders import is_zarr
 
 DELIMITERS = ",;\t"
 OTHER_NAMES = {

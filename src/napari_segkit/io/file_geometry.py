@@ -8,7 +8,7 @@ from .filenames import TIFF, AnyPath, ending
 from .files import nifti_header
 from .read_errors import explain_read_errors
 from .tiff import read_geometry
-from .zarr.folders import is_zarr
+from .zarr_folders import is_zarr
 
 
 def file_geometry(path: AnyPath) -> Geometry | None:

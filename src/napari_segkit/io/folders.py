@@ -19,7 +19,7 @@ from .name_pairs import LIST_HINT, TRAINING, PairKind, Pairs, pair_names
 from .name_words import IMAGE_WORDS, LABEL_WORDS, is_named, split_labels
 from .training_roles import Role, groups_of, listed_role, roles_of
 from .volume_files import is_dicom
-from .zarr.folders import labels_inside
+from .zarr_folders import labels_inside
 
 OPTIONAL_FILES = {"classes": "the classes of objects", "regions": "complete regions"}
 

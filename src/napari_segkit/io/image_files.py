@@ -11,7 +11,7 @@ from .filenames import CHANNEL, TABLES, AnyPath, stem
 from .plugin_names import without_image
 from .readers import can_read
 from .volume_files import LEFT_BY_SYSTEMS, is_dicom, visible_files, without_data_of_headers
-from .zarr.folders import image_around
+from .zarr_folders import image_around
 
 # results of segkit predict beside its labels; of macOS's ZIP files
 NOT_ENTERED = ("probabilities", "uncertainty", "overlays", "__MACOSX")

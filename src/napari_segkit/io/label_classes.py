@@ -9,7 +9,7 @@ from . import pictures, tiff
 from .class_record import classes_in
 from .filenames import TIFF, AnyPath, ending
 from .files import nifti_header
-from .zarr.folders import is_zarr
+from .zarr_folders import is_zarr
 
 
 def read_classes(path: AnyPath) -> tuple[LabelClass, ...]:

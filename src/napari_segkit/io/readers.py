@@ -19,7 +19,7 @@ from .plugin_names import napari_reads, what_to_install
 from .read_errors import explain_read_errors
 from .tiff import read_tiff
 from .volume_files import is_dicom, is_volume
-from .zarr.folders import is_zarr
+from .zarr_folders import is_zarr
 
 if TYPE_CHECKING:
     from npe2 import PluginManager

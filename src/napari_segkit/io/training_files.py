@@ -19,7 +19,7 @@ from .folders import TrainingFiles
 from .image_files import ImageFiles
 from .label_classes import read_classes
 from .object_masks import read_object_masks
-from .zarr.folders import is_zarr
+from .zarr_folders import is_zarr
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from .filenames import ITK, MGH, NIFTI, NUMPY, TABLES, TIFF, VOLUMES, ending
 from .pictures import PICTURES
-from .zarr.folders import is_zarr
+from .zarr_folders import is_zarr
 
 MAGIC_OFFSET, MAGIC = 128, b"DICM"
 LEFT_BY_SYSTEMS = ("dicomdir", "thumbs.db", "desktop.ini")

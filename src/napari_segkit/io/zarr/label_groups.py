@@ -5,7 +5,8 @@ from typing import Any
 
 import zarr
 
-from .folders import LABELS
+from napari_segkit.io.zarr_folders import LABELS
+
 from .ome_written import group_attributes
 
 

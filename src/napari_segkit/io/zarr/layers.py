@@ -14,8 +14,8 @@ from napari_segkit.images.types import LayerArray, LayerData, LayerOptions
 from napari_segkit.images.units import length_unit
 from napari_segkit.io.filenames import AnyPath, as_paths, stem
 from napari_segkit.io.read_errors import explain_read_errors
+from napari_segkit.io.zarr_folders import is_zarr
 
-from .folders import is_zarr
 from .lazy_array import ZarrPixels
 from .ome_read import Channel
 from .reader import ZarrImage, read_parts

@@ -14,8 +14,8 @@ from napari_segkit.images.classes import LabelClass
 from napari_segkit.images.levels import levels_of
 from napari_segkit.images.notes import say_note
 from napari_segkit.io.filenames import shorten
+from napari_segkit.io.zarr_folders import LABELS, ZIP
 
-from .folders import LABELS, ZIP
 from .label_groups import listed_labels
 from .lazy_array import ZarrPixels
 from .ome_read import (

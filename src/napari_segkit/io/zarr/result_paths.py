@@ -15,8 +15,7 @@ from napari_segkit.images.layer_metadata import KEY
 from napari_segkit.io.filenames import AnyPath
 from napari_segkit.io.output_paths import check_output_folder
 from napari_segkit.io.replace_file import ExistsError, WriteError, cause
-
-from .folders import LABELS
+from napari_segkit.io.zarr_folders import LABELS
 
 PART = ".{}.segkit-part"
 

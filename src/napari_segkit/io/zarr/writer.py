@@ -20,11 +20,11 @@ from napari_segkit.images.classes import LabelClass
 from napari_segkit.images.layer_metadata import KEY
 from napari_segkit.images.units import UNKNOWN_SPACING, PixelSize, Spacing
 from napari_segkit.io.filenames import AnyPath
+from napari_segkit.io.zarr_folders import LABELS
 from napari_segkit.steps import Step
 
 from .coarse_levels import CoarseBlock, coarse_blocks
 from .empty_images import Layout, make_group, make_image
-from .folders import LABELS
 from .label_groups import list_labels
 from .ome_written import channel_attributes, group_attributes, joined, label_attributes
 from .result_paths import (
