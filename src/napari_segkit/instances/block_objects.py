@@ -1,15 +1,18 @@
 """Objects of one block of an image, which other blocks may continue."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_segkit.images.regions import Box, lengths, relative
+from napari_segkit.images.axes_image import SPATIAL
+from napari_segkit.images.regions import Box, Frame, lengths, relative
 from napari_segkit.images.types import AnyArray
+
+from .object_rows import boxes_around
 
 STRIP = 2  # pixels on each side of a face that two blocks compare
 
@@ -42,13 +45,24 @@ class ObjectSums:
         """One row for each of `count` groups of rows."""
         first = np.full(count, np.iinfo(np.int64).max)
         np.minimum.at(first, groups, self.first)
-        boxes = np.empty((count, *self.boxes.shape[1:]), np.int64)
-        boxes[..., 0], boxes[..., 1] = np.iinfo(np.int64).max, 0
-        np.minimum.at(boxes[..., 0], groups, self.boxes[..., 0])
-        np.maximum.at(boxes[..., 1], groups, self.boxes[..., 1])
         pixels = np.bincount(groups, self.pixels, count).astype(np.int64)
         columns = [np.bincount(groups, column, count) for column in self.probabilities.T]
+        boxes = boxes_around(self.boxes, groups, count)
         return ObjectSums(pixels, np.stack(columns, axis=1), first, boxes)
+
+    def in_image(self, axes: str, frame: Frame, before: int) -> "ObjectSums":
+        """The same objects with boxes along all axes of the labels.
+
+        `before` is the number of pixels of all frames before.
+        """
+        spatial = dict(zip(SPATIAL[-self.boxes.shape[1] :], np.moveaxis(self.boxes, 1, 0), strict=True))
+        ends = [
+            np.broadcast_to([frame[axis], frame[axis] + 1], (len(self), 2))
+            if axis in frame
+            else spatial[axis]
+            for axis in axes
+        ]
+        return replace(self, first=self.first + before, boxes=np.stack(ends, axis=1))
 
 
 @dataclass(frozen=True)

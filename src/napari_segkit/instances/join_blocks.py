@@ -6,14 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_segkit.images.types import Labels
-from napari_segkit.images.value_counts import count_values
 
 from .block_objects import Face, ObjectSums
-from .link_slices import one_to_one
+from .link_slices import best_pairs, count_pairs
 from .object_rows import ObjectRows
 from .watershed import score_objects
 
-SAME_IOU = 0.5  # around a face, above which the objects of two blocks are one
+SAME_IOU = 0.5  # around a face, from which the objects of two blocks are one
 
 Key = tuple[int, ...]  # place of a block among the others: frame, then number along each axis
 
@@ -42,18 +41,13 @@ class BlockLinks:
             self._pairs.append(pairs + [before - 1, other_before - 1])
 
     def _matched(self, one: Labels, other: Labels) -> NDArray[np.int64]:
-        both = (one > 0) & (other > 0)
-        base = int(other.max(initial=0)) + 1
-        keys, overlap = count_values(one[both].astype(np.int64) * base + other[both])
-        pairs = np.stack(np.divmod(keys, base), axis=1).astype(np.int64)
+        first, second, overlap = count_pairs(one, other)
+        pairs = np.stack([first, second], axis=1).astype(np.int64)
         if self._components:
             return pairs
         sizes = [np.bincount(ids.ravel()) for ids in (one, other)]
-        union = sizes[0][pairs[:, 0]] + sizes[1][pairs[:, 1]] - overlap
-        iou = overlap / union
-        order = np.argsort(-iou, kind="stable")
-        order = order[iou[order] > SAME_IOU]
-        return np.array(one_to_one(map(tuple, pairs[order].tolist())), np.int64).reshape(-1, 2)
+        iou = overlap / (sizes[0][first] + sizes[1][second] - overlap)
+        return np.array(best_pairs(first, second, iou, SAME_IOU), np.int64).reshape(-1, 2)
 
     def groups(self, count: int) -> tuple[NDArray[np.intp], int]:
         """The group of each object, counted from 0, and how many groups there are."""
