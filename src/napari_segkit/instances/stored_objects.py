@@ -1,12 +1,13 @@
 """Objects whose labels lie in a file that is larger than memory."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_segkit.config import ObjectConfig
+from napari_segkit.images.axes_image import reorient_image
 
 from .candidates import SelectedObjects
 from .object_rows import ObjectRows
@@ -57,6 +58,12 @@ class StoredObjects(Objects):
     @property
     def _boxes(self) -> NDArray[np.int64]:  # type: ignore[override]
         return self.candidates.rows.boxes
+
+    def placed(self, labels: Any, orientation: str) -> "StoredObjects":
+        """The same objects with their labels in another orientation."""
+        rows = self.candidates.rows.reoriented(self.image, orientation)
+        image = reorient_image(self.image, orientation)
+        return replace(self, candidates=StoredCandidates(rows, labels), image=image)
 
     def filtered(self, config: ObjectConfig) -> Objects:
         """Refuse other thresholds: what was left out is not kept in a file."""
