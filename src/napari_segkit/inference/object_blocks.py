@@ -1,28 +1,34 @@
 """Objects of an image that is larger than memory: blocks of it, and what is known of each."""
 
-from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise, product
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_segkit.images.axes_image import without_pixels
 from napari_segkit.images.regions import Box, intersection, relative
 from napari_segkit.images.types import Labels
 from napari_segkit.instances.block_objects import BlockObjects, Face, ObjectSums
-from napari_segkit.instances.join_blocks import BlockLinks, Key, join_blocks
+from napari_segkit.instances.join_blocks import Key
 from napari_segkit.instances.link_slices import count_pairs
 from napari_segkit.instances.object_rows import ObjectRows, SliceOverlap, link_rows, numbers_of
+from napari_segkit.instances.stored_objects import StoredCandidates, StoredObjects
 from napari_segkit.io.array_files import read_arrays, write_arrays
+from napari_segkit.label_result import LabelResult
 from napari_segkit.tiling import Cell
 
 from .plan import TilePlan
 from .progress import Progress, TileStep
 from .request import PredictRequest
 from .sink import ObjectSink
+
+Found: TypeAlias = tuple[ObjectSums, Mapping[Face, NDArray[np.int32]]]  # of a block
+Join: TypeAlias = Callable[[Sequence[Found]], tuple[NDArray[np.int32], ObjectRows]]
 
 BLOCK = 2**22  # pixels of a block, about
 JOINED = "joined.npz"
@@ -92,7 +98,7 @@ class BlockStore:
         faces = {f"face-{axis}-{end}": ids for (axis, end), ids in objects.faces.items()}
         write_arrays(self._file(key), arrays | faces)
 
-    def read(self, key: Key) -> tuple[ObjectSums, dict[Face, NDArray[np.int32]]]:
+    def read(self, key: Key) -> Found:
         arrays = read_arrays(self._file(key))
         faces: dict[Face, NDArray[np.int32]] = {}
         for name in [name for name in arrays if name.startswith("face-")]:
@@ -113,26 +119,20 @@ def number_objects(
     request: PredictRequest,
     sink: ObjectSink,
     blocks: Sequence[ObjectBlock],
-    links: BlockLinks,
-    least: float,
+    join: Join,
     progress: Progress,
-) -> Generator[TileStep, object, ObjectRows]:
+) -> Generator[TileStep, object, LabelResult]:
     """Join the objects of all blocks, choose among them and give them their final numbers.
 
     Labels of blocks are negative until they have these, so it can be stopped anywhere.
     """
     store = BlockStore(sink.folder)
-    befores, sums = [0], []
-    for block in blocks:
-        own, faces = store.read(block.key)
-        links.add(block.key, befores[-1], faces)
-        befores.append(befores[-1] + len(own))
-        sums.append(own)
+    found = [store.read(block.key) for block in blocks]
+    befores = np.cumsum([0, *(len(sums) for sums, _ in found)]).tolist()
     if store.joined.exists():
         numbers, rows = _read_joined(store.joined)
     else:
-        numbers, rows = join_blocks(links, sums, least, request.objects.score)
-        numbers, rows = _chosen(request, sink, blocks, befores, numbers, rows)
+        numbers, rows = _chosen(request, sink, blocks, befores, *join(found))
         _write_joined(store.joined, numbers, rows)
     for block, (before, after) in zip(blocks, pairwise(befores), strict=True):
         labels = sink.read_labels(block.frame, block.cell)
@@ -140,7 +140,33 @@ def number_objects(
             replaced = _replaced(labels, numbers[before:after])
             sink.replace_labels(block.frame, block.cell, replaced)
         yield progress.step(1)
-    return rows
+    return _result(request, sink, rows)
+
+
+def partial_result(request: PredictRequest, sink: ObjectSink) -> LabelResult:
+    """What is known before all blocks are predicted: no object yet."""
+    image = request.plan.original
+    record = request.plan.record()
+    return LabelResult(sink.labels, image.label_axes, provenance=record, is_partial=True)
+
+
+def _result(request: PredictRequest, sink: ObjectSink, rows: ObjectRows) -> LabelResult:
+    plan, classes = request.plan, request.model.all_classes
+    candidates = StoredCandidates(rows, sink.labels)
+    objects = StoredObjects(candidates, request.objects, classes, without_pixels(plan.original))
+    axes, record = plan.original.label_axes, plan.record()
+    return LabelResult(sink.labels, axes, classes, record, objects=objects, predicted=plan.region)
+
+
+def is_complete(sink: ObjectSink, blocks: Sequence[ObjectBlock]) -> bool:
+    """Whether all blocks are written."""
+    return all(sink.is_finished(block.frame, block.cell) for block in blocks)
+
+
+def in_image(plan: TilePlan, block: ObjectBlock, cut: BlockObjects) -> BlockObjects:
+    """The objects of a block, counted through the frames of the image."""
+    axes, before = plan.original.label_axes, block.number * prod(plan.frame_shape)
+    return replace(cut, sums=cut.sums.in_image(axes, block.frame, before))
 
 
 def _chosen(

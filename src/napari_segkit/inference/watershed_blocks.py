@@ -1,25 +1,31 @@
 """Boundary or distance levels and their watershed, block by block."""
 
-from collections.abc import Generator
-from dataclasses import replace
-from math import prod
+from collections.abc import Generator, Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_segkit.images.axes_image import without_pixels
-from napari_segkit.images.regions import Box, relative
-from napari_segkit.images.types import Floats
-from napari_segkit.instances.block_objects import BlockObjects, cut_block
-from napari_segkit.instances.join_blocks import BlockLinks
+from napari_segkit.images.regions import relative
+from napari_segkit.instances.block_objects import cut_block
+from napari_segkit.instances.join_blocks import BlockLinks, join_blocks
 from napari_segkit.instances.level_targets import levels_to_classes
-from napari_segkit.instances.stored_objects import StoredCandidates, StoredObjects
+from napari_segkit.instances.object_rows import ObjectRows
 from napari_segkit.instances.watershed import separate_objects, uncertain_area
 from napari_segkit.label_result import LabelResult
 
 from .blending import blend_frame
 from .levels import refined_levels, typical_size
-from .object_blocks import BlockStore, ObjectBlock, number_objects, object_blocks
+from .object_blocks import (
+    BlockStore,
+    Found,
+    ObjectBlock,
+    in_image,
+    is_complete,
+    number_objects,
+    object_blocks,
+    partial_result,
+)
 from .plan import TilePlan
 from .progress import Progress, TileStep
 from .request import PredictRequest
@@ -31,7 +37,7 @@ def predict_blocks(
     request: PredictRequest, sink: ObjectSink
 ) -> Generator[TileStep, object, LabelResult]:
     """Predict the objects of blocks, each with what is around it, then join them."""
-    plan, image = request.plan, request.image
+    plan = request.plan
     sink.start(plan)
     blocks = object_blocks(plan, sink.block_lengths)
     missing = [b for b in blocks if not sink.is_finished(b.frame, b.cell)]
@@ -41,18 +47,23 @@ def predict_blocks(
         yield from _predict_block(plan, block, sink, progress)
         if progress.is_finishing:
             break
-    record, partial = plan.record(), not all(sink.is_finished(b.frame, b.cell) for b in blocks)
-    if partial:
-        return LabelResult(sink.labels, image.label_axes, provenance=record, is_partial=True)
+    if not is_complete(sink, blocks):
+        return partial_result(request, sink)
+    join = partial(_join, request, blocks)
+    return (yield from number_objects(request, sink, blocks, join, progress))
+
+
+def _join(
+    request: PredictRequest, blocks: Sequence[ObjectBlock], found: Sequence[Found]
+) -> tuple[NDArray[np.int32], ObjectRows]:
+    """Objects that blocks continue; those that are left out as in memory get the number 0."""
+    plan, before = request.plan, 0
     links = BlockLinks(components=plan.model.spec.objects == "components")
-    least = uncertain_area(image.spacing[-plan.model.ndim :], typical_size(plan))
-    rows = yield from number_objects(request, sink, blocks, links, least, progress)
-    classes, template = plan.model.all_classes, without_pixels(image)
-    candidates = StoredCandidates(rows, sink.labels)
-    objects = StoredObjects(candidates, request.objects, classes, template)
-    return LabelResult(
-        sink.labels, image.label_axes, classes, record, objects=objects, predicted=plan.region
-    )
+    for block, (sums, faces) in zip(blocks, found, strict=True):
+        links.add(block.key, before, faces)
+        before += len(sums)
+    least = uncertain_area(plan.original.spacing[-plan.model.ndim :], typical_size(plan))
+    return join_blocks(links, [sums for sums, _ in found], least, request.objects.score)
 
 
 def _predict_block(
@@ -74,22 +85,7 @@ def _predict_block(
     labels, classes = separate_objects(levels, method, spacing=spacing, size=typical_size(plan))
     if (outside := plan.outside(frame, context.box)) is not None:
         labels[outside] = classes[:, outside] = 0
-    cut = _cut(plan, block, labels, classes[1:], context.box)
-    BlockStore(sink.folder).write(block.key, cut)
+    divided, shape = plan.box(frame), plan.frame_shape
+    cut = cut_block(labels, classes[1:], context.box, box, divided=divided, shape=shape)
+    BlockStore(sink.folder).write(block.key, in_image(plan, block, cut))
     sink.write(frame, block.cell, -cut.labels, classes[own])
-
-
-def _cut(
-    plan: TilePlan,
-    block: ObjectBlock,
-    labels: NDArray[np.int32],
-    maps: Floats,
-    around: Box,
-) -> BlockObjects:
-    """The objects of a block, counted through the frames of the image."""
-    shape = plan.frame_shape
-    cut = cut_block(
-        labels, maps, around, block.cell.region, divided=plan.box(block.frame), shape=shape
-    )
-    axes, before = plan.original.label_axes, block.number * prod(shape)
-    return replace(cut, sums=cut.sums.in_image(axes, block.frame, before))

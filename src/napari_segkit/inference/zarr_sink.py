@@ -260,7 +260,9 @@ class ZarrSink:
         """The box of a cell along the axes of the labels, and its values along them."""
         axes, orientation = self._image.label_axes, self._image.orientation
         box = label_box(axes, frame, cell.region)
-        block = np.empty((*values.shape[: values.ndim - len(cell.region)], *lengths(box)), values.dtype)
+        block = np.empty(
+            (*values.shape[: values.ndim - len(cell.region)], *lengths(box)), values.dtype
+        )
         one_frame = dict.fromkeys(frame, 0)
         without_pixels = AxesImage(np.broadcast_to(np.uint8(0), lengths(box)), axes)
         without_pixels.write(block, one_frame, values)
@@ -280,7 +282,9 @@ def predict_to_zarr(
             yield from sink.finish()
         result = sink.completed(result)
     except OSError as error:
-        raise OSError(f"{error} What is finished is kept: the same call goes on with it.") from error
+        raise OSError(
+            f"{error} What is finished is kept: the same call goes on with it."
+        ) from error
     finally:
         sink.close()
     return result
@@ -306,7 +310,9 @@ def frame_chunks(plan: TilePlan) -> list[int]:
 def _whole_steps(steps: Sequence[int], shape: Sequence[int]) -> list[int]:
     """So many steps along each axis that a chunk is no tiny file."""
     lengths = list(steps)
-    while prod(lengths) < SMALL_CHUNK and any(n < end for n, end in zip(lengths, shape, strict=True)):
+    while prod(lengths) < SMALL_CHUNK and any(
+        n < end for n, end in zip(lengths, shape, strict=True)
+    ):
         lengths = [n + step for n, step in zip(lengths, steps, strict=True)]
     return lengths
 

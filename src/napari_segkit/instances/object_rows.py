@@ -55,7 +55,9 @@ class ObjectRows:
     def _at_border(self, image: AxesImage, along: str) -> NDArray[np.bool_]:
         """Which objects are at the ends of the image along some axes."""
         touching = np.zeros(len(self), bool)
-        for (start, stop), name in zip(self.boxes.transpose(1, 2, 0), image.label_axes, strict=True):
+        for (start, stop), name in zip(
+            self.boxes.transpose(1, 2, 0), image.label_axes, strict=True
+        ):
             if name in along and image.length(name) > 1:
                 touching |= (start == 0) | (stop == image.length(name))
         return touching

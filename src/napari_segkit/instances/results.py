@@ -82,9 +82,7 @@ class Objects:
         """One row per object; columns as the class describes."""
         selected = self._selected
         pixels = np.bincount(self.labels.ravel(), minlength=len(self) + 1)[1:]
-        rows = ObjectRows(
-            selected.positions, selected.scores, pixels, self._boxes, selected.stuff
-        )
+        rows = ObjectRows(selected.positions, selected.scores, pixels, self._boxes, selected.stuff)
         return rows.table(self.image, self.classes)
 
     @property
