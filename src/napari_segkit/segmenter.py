@@ -482,10 +482,10 @@ learning_rates
             (corners, dimensions) arrays in pixels; a mask in the shape of the labels. None: the
             whole image. Intensities are scaled as for the whole image, and tiles are the same.
         out : path-like, optional
-            An OME-Zarr folder for the result, such as ``cells.zarr``, or ``image.zarr/labels/cells``
-            among the labels of an OME-Zarr image: it may be larger than memory, and is written cell
-            by cell. A prediction that was stopped or killed goes on where the same call is made
-            again. None: the result is in memory.
+            An OME-Zarr folder for a result that may be larger than memory, such as
+            ``cells.zarr``, or ``image.zarr/labels/cells`` among the labels of an OME-Zarr image. A
+            prediction that was stopped or killed goes on where the same call is made again. None:
+            the result is in memory.
         overwrite : bool
             Whether an existing result in `out` is replaced, when the new one is complete.
 

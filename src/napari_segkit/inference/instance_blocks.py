@@ -99,11 +99,10 @@ def _draw(
     labels, outside = visible.labels(box), plan.outside(frame, box)
     if outside is not None:
         labels[outside] = 0
-    cut = in_image(
-        plan, block, cut_block(labels, [], box, box, divided=box, shape=plan.frame_shape)
-    )
+    cut = cut_block(labels, [], box, box, divided=box, shape=plan.frame_shape)
+    sums = in_image(plan, block, cut.sums)
     numbers = np.unique(labels[labels > 0]).astype(np.int64) - 1 + last
-    BlockStore(sink.folder).write(block.key, replace(cut, sums=replace(cut.sums, first=numbers)))
+    BlockStore(sink.folder).write(block.key, replace(cut, sums=replace(sums, first=numbers)))
     maps, how = None, plan.settings.uncertainty
     if sink.probabilities is not None or how:
         maps = class_probabilities(masks, len(plan.model.classes), plan.frame_shape, box)

@@ -1,7 +1,7 @@
 """Objects of an image that is larger than memory: blocks of it, and what is known of each."""
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise, product
 from math import prod
 from pathlib import Path
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from napari_segkit.images.axes_image import without_pixels
 from napari_segkit.images.regions import Box, intersection, relative
-from napari_segkit.images.types import Labels
+from napari_segkit.images.types import AnyArray, Labels
 from napari_segkit.instances.block_objects import BlockObjects, Face, ObjectSums
 from napari_segkit.instances.join_blocks import Key
 from napari_segkit.instances.link_slices import count_pairs
@@ -163,10 +163,10 @@ def is_complete(sink: ObjectSink, blocks: Sequence[ObjectBlock]) -> bool:
     return all(sink.is_finished(block.frame, block.cell) for block in blocks)
 
 
-def in_image(plan: TilePlan, block: ObjectBlock, cut: BlockObjects) -> BlockObjects:
+def in_image(plan: TilePlan, block: ObjectBlock, sums: ObjectSums) -> ObjectSums:
     """The objects of a block, counted through the frames of the image."""
     axes, before = plan.original.label_axes, block.number * prod(plan.frame_shape)
-    return replace(cut, sums=cut.sums.in_image(axes, block.frame, before))
+    return sums.in_image(axes, block.frame, before)
 
 
 def _chosen(
@@ -249,9 +249,9 @@ def _replaced(labels: Labels, numbers: NDArray[np.int32]) -> Labels:
 
 
 def _write_joined(file: Path, numbers: NDArray[np.int32], rows: ObjectRows) -> None:
-    columns = {"positions": rows.positions, "scores": rows.scores}
-    columns |= {"pixels": rows.pixels, "boxes": rows.boxes}
-    write_arrays(file, {"numbers": numbers} | columns)
+    columns: dict[str, AnyArray] = {"positions": rows.positions, "scores": rows.scores}
+    columns |= {"pixels": rows.pixels, "boxes": rows.boxes, "numbers": numbers}
+    write_arrays(file, columns)
 
 
 def _read_joined(file: Path) -> tuple[NDArray[np.int32], ObjectRows]:

@@ -1,6 +1,7 @@
 """Boundary or distance levels and their watershed, block by block."""
 
 from collections.abc import Generator, Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -86,6 +87,7 @@ def _predict_block(
     if (outside := plan.outside(frame, context.box)) is not None:
         labels[outside] = classes[:, outside] = 0
     divided, shape = plan.box(frame), plan.frame_shape
-    cut = cut_block(labels, classes[1:], context.box, box, divided=divided, shape=shape)
-    BlockStore(sink.folder).write(block.key, in_image(plan, block, cut))
+    cut = cut_block(labels, list(classes[1:]), context.box, box, divided=divided, shape=shape)
+    cut = replace(cut, sums=in_image(plan, block, cut.sums))
+    BlockStore(sink.folder).write(block.key, cut)
     sink.write(frame, block.cell, -cut.labels, classes[own])

@@ -20,17 +20,22 @@ from napari_segkit.images.notes import say_note
 from napari_segkit.images.orientation import reorient, reorient_spacing
 from napari_segkit.images.regions import Box, Part, Region, label_box, lengths
 from napari_segkit.images.types import AnyArray, Labels
+from napari_segkit.instances.stored_objects import StoredObjects
 from napari_segkit.io.journal import Journal
 from napari_segkit.io.output_paths import check_output_path
-from napari_segkit.io.replace_file import ExistsError, WriteError, atomic_write, cause
-from napari_segkit.io.zarr.result_paths import check_target, part_folder, table_file
+from napari_segkit.io.replace_file import ExistsError, atomic_write
+from napari_segkit.io.zarr.result_paths import (
+    check_target,
+    explain_write_errors,
+    part_folder,
+    table_file,
+)
 from napari_segkit.io.zarr.writer import (
     ZarrResult,
     create_result,
     finish_result,
     open_unfinished,
 )
-from napari_segkit.instances.stored_objects import StoredObjects
 from napari_segkit.label_result import LabelResult
 from napari_segkit.steps import Step
 from napari_segkit.tiling import LARGE_TILE, Cell
@@ -80,7 +85,8 @@ class ZarrSink:
         self.table = table_file(self.target)
         if objects is not None:
             check_output_path(self.table, overwrite=overwrite)
-        self._objects, self._lengths = objects, (1,)
+        self._objects = objects
+        self._lengths: Sequence[int] = ()
         self._image, self._overwrite = image, overwrite
         self._keep_probabilities = keep_probabilities
         self._orientation, self._shape = "", image.label_shape  # of the plan's labels
@@ -249,10 +255,8 @@ class ZarrSink:
         index = dict(zip(self._image.label_axes, box, strict=True))
         if "C" in axes:
             block = np.moveaxis(block, 0, axes.index("C"))
-        try:
+        with explain_write_errors(self.target):
             target[tuple([index.get(axis, slice(None)) for axis in axes])] = block
-        except OSError as error:
-            raise WriteError(f"{self.target} cannot be written: {cause(error)}.") from error
 
     def _oriented(
         self, frame: dict[str, int], cell: Cell, values: AnyArray
