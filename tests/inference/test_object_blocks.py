@@ -153,5 +153,5 @@ def test_other_thresholds_are_another_prediction(segmenter, tmp_path):
     with pytest.raises(ValueError, match="predict them again"):
         found.filtered(ObjectConfig(score=0.9))
     target.rename(tmp_path / "b.zarr")
-    with pytest.raises(ValueError, match="a.csv exists already"):
+    with pytest.raises(ValueError, match=r"a\.csv exists already"):
         one.predict_objects(image, out=target)

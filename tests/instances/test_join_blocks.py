@@ -8,9 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
+from napari_segkit.config import ObjectConfig
 from napari_segkit.instances.block_objects import cut_block
+from napari_segkit.instances.candidates import SoftMasks, render_labels
 from napari_segkit.instances.join_blocks import BlockLinks, join_blocks
 from napari_segkit.instances.level_targets import encode_levels
+from napari_segkit.instances.visible_masks import VisibleMasks
 from napari_segkit.instances.watershed import segment_objects, separate_objects, uncertain_area
 from napari_segkit.refinement.blocks import add_margin
 
@@ -108,3 +111,28 @@ def test_separated_objects_are_those_of_the_whole_image(objects_by, shape, edge)
     expected = segment_objects(maps, objects_by, spacing=(1,) * ids.ndim, size=14.0)
     labels, rows = _by_block(maps, objects_by, [edge] * len(shape), 42, 14.0)
     _assert_same_objects(labels, rows, expected)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 10_000), count=st.integers(0, 40), threshold=st.floats(0.05, 0.9))
+def test_masks_of_boxes_are_those_of_the_whole_image(seed, count, threshold):
+    random, shape = np.random.default_rng(seed), (70, 90)
+    corners = random.uniform(-5, 80, (count, 2, 2))
+    boxes = np.concatenate([corners.min(axis=1), corners.max(axis=1) + 1], axis=1)
+    masks = ndimage.gaussian_filter(random.random((count, 28, 28)), (0, 4, 4)) > 0.5
+    candidates = SoftMasks.concatenate(
+        [
+            SoftMasks(
+                boxes.astype(np.float32),
+                masks.astype(np.float16),
+                np.ones(count, int),
+                random.random(count, np.float32),
+            )
+        ]
+    )
+    config = ObjectConfig(score=0.2, mask_threshold=threshold)
+    expected, kept = render_labels(candidates, shape, config)
+    visible = VisibleMasks(candidates, shape, config)
+    assert visible.kept == kept.tolist()
+    for _, box in _blocks(shape, (33, 28)):
+        np.testing.assert_array_equal(visible.labels(box), expected[box])

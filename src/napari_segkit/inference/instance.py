@@ -22,6 +22,10 @@ def predict_tiles(request: PredictRequest) -> Generator[TileStep, object, LabelR
     """Predict objects tile by tile; a smoothing refines each mask in its box."""
     if isinstance(request.sink, ObjectSink):
         return (yield from predict_blocks(request, request.sink))
+    return (yield from _predict_in_memory(request))
+
+
+def _predict_in_memory(request: PredictRequest) -> Generator[TileStep, object, LabelResult]:
     plan = request.plan
     model, image, progress = plan.model, plan.original, Progress(plan.steps)
     shape = (len(model.classes), *image.label_shape)

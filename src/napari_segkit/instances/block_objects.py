@@ -48,7 +48,7 @@ class ObjectSums:
         pixels = np.bincount(groups, self.pixels, count).astype(np.int64)
         columns = [np.bincount(groups, column, count) for column in self.probabilities.T]
         boxes = boxes_around(self.boxes, groups, count)
-        probabilities = np.reshape(columns, (len(columns), count)).T
+        probabilities = np.array(columns, np.float64).reshape(len(columns), count).T
         return ObjectSums(pixels, probabilities, first, boxes)
 
     def in_image(self, axes: str, frame: Frame, before: int) -> "ObjectSums":
@@ -56,9 +56,8 @@ class ObjectSums:
 
         `before` is the number of pixels of all frames before.
         """
-        spatial = dict(
-            zip(SPATIAL[-self.boxes.shape[1] :], np.moveaxis(self.boxes, 1, 0), strict=True)
-        )
+        sides = np.moveaxis(self.boxes, 1, 0)
+        spatial = dict(zip(SPATIAL[-len(sides) :], sides, strict=True))
         ends = [
             np.broadcast_to([frame[axis], frame[axis] + 1], (len(self), 2))
             if axis in frame
@@ -101,7 +100,7 @@ def cut_block(
     columns = [np.bincount(flat, each[inner].ravel(), count)[1:] for each in maps]
     sums = ObjectSums(
         np.bincount(flat, minlength=count)[1:],
-        np.reshape(columns, (len(maps), len(present))).T,
+        np.array(columns, np.float64).reshape(len(maps), len(present)).T,
         _pixel_numbers(first, block, shape),
         _boxes(ids, block),
     )

@@ -38,7 +38,7 @@ class BlockLinks:
                 continue
             other_before, other = self._open.pop((name, axis))
             pairs = self._matched(strip, other)
-            self._pairs.append(pairs + [before - 1, other_before - 1])
+            self._pairs.append(pairs + np.array([before - 1, other_before - 1]))
 
     def _matched(self, one: Labels, other: Labels) -> NDArray[np.int64]:
         first, second, overlap = count_pairs(one, other)
@@ -72,8 +72,8 @@ def join_blocks(
 ) -> tuple[NDArray[np.int32], ObjectRows]:
     """The number of each object of all blocks, and the objects that are certain and score enough.
 
-    `sums` are those of the blocks in the order in which they were added, and `least` is the `uncertain_area`.
-    Objects are numbered from 1 by their first pixels, those that are left out 0.
+    `sums` are those of the blocks in the order in which they were added, and `least` is the
+    `uncertain_area`. Objects are numbered from 1 by their first pixels; 0 are those left out.
     """
     parts = ObjectSums.concatenate(sums)
     groups, count = links.groups(len(parts))

@@ -55,9 +55,8 @@ class ObjectRows:
     def _at_border(self, image: AxesImage, along: str) -> NDArray[np.bool_]:
         """Which objects are at the ends of the image along some axes."""
         touching = np.zeros(len(self), bool)
-        for (start, stop), name in zip(
-            self.boxes.transpose(1, 2, 0), image.label_axes, strict=True
-        ):
+        ends = self.boxes.transpose(1, 2, 0)
+        for (start, stop), name in zip(ends, image.label_axes, strict=True):
             if name in along and image.length(name) > 1:
                 touching |= (start == 0) | (stop == image.length(name))
         return touching
@@ -68,9 +67,9 @@ class ObjectRows:
             image.label_shape, image.label_axes, image.orientation, orientation
         )
         move = np.linalg.inv(matrix).round().astype(np.int64)
-        corners = self.boxes - [0, 1]
+        corners = self.boxes - np.array([0, 1])
         moved = np.einsum("ij,njk->nik", move[:-1, :-1], corners) + move[:-1, -1:]
-        boxes = np.sort(moved, axis=2) + [0, 1]
+        boxes = np.sort(moved, axis=2) + np.array([0, 1])
         return replace(self, boxes=boxes)
 
     def table(self, image: AxesImage, classes: Sequence[LabelClass]) -> "DataFrame":

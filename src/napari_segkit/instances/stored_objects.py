@@ -46,17 +46,17 @@ class StoredObjects(Objects):
     candidates: StoredCandidates
 
     @property
-    def labels(self) -> Any:  # type: ignore[override]
+    def labels(self) -> Any:
         """Instance ids: 0 background, 1, 2, ... objects; read when sliced."""
         return self.candidates.labels
 
     @property
-    def table(self) -> "DataFrame":  # type: ignore[override]
+    def table(self) -> "DataFrame":
         """One row per object; columns as `Objects` describes."""
         return self.candidates.rows.table(self.image, self.classes)
 
     @property
-    def _boxes(self) -> NDArray[np.int64]:  # type: ignore[override]
+    def _boxes(self) -> NDArray[np.int64]:
         return self.candidates.rows.boxes
 
     def placed(self, labels: Any, orientation: str) -> "StoredObjects":

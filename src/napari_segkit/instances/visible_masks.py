@@ -27,7 +27,8 @@ class VisibleMasks:
         self._candidates, self._shape = candidates, shape
         self._threshold = config.mask_threshold
         self._near: dict[tuple[int, ...], list[int]] = defaultdict(list)  # kept ones, by cell
-        self.kept = [n for n in np.flatnonzero(candidates.scores >= config.score) if self._add(n)]
+        confident = np.flatnonzero(candidates.scores >= config.score).tolist()
+        self.kept = [number for number in confident if self._add(number)]
         self._number = {n: number for number, n in enumerate(self.kept, 1)}
 
     def labels(self, box: Box) -> NDArray[np.int32]:

@@ -163,7 +163,8 @@ def _score_objects(
 ) -> SelectedObjects:
     """Class and score of each object, without small uncertain ones."""
     flat, count = labels.ravel(), int(labels.max()) + 1
-    sums = np.stack([np.bincount(flat, c.ravel(), count) for c in classes[1:]], axis=1)
+    columns = [np.bincount(flat, c.ravel(), count) for c in classes[1:]]
+    sums = np.stack(columns, axis=1).astype(np.float64)
     positions, scores, kept = score_objects(np.bincount(flat)[1:], sums[1:], least)
     present, first = np.unique(flat, return_index=True)
     order = present[np.argsort(first)]
