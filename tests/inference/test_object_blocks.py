@@ -1,6 +1,7 @@
 """Objects that are predicted block by block into a folder, against those in memory."""
 
 from contextlib import nullcontext
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -13,10 +14,13 @@ from torch import nn
 from napari_segkit import ModelSpec, ObjectConfig, PredictConfig, Segmenter, TrainConfig
 from napari_segkit.images.classes import LabelClass
 from napari_segkit.inference import blending, object_blocks
+from napari_segkit.instances.candidates import SoftMasks
 from napari_segkit.instances.level_targets import LEVELS, encode_levels
+from napari_segkit.instances.roi_masks import extract_mask
 from napari_segkit.steps import drain
 
 SIZE = 12.0
+CALLS = []  # tiles whose masks are predicted
 CLASSES = (LabelClass(0, "background", "#000000"), LabelClass(1, "cell", "#ff0000"))
 
 
@@ -155,3 +159,82 @@ def test_other_thresholds_are_another_prediction(segmenter, tmp_path):
     target.rename(tmp_path / "b.zarr")
     with pytest.raises(ValueError, match=r"a\.csv exists already"):
         one.predict_objects(image, out=target)
+
+
+@pytest.fixture
+def mask_segmenter(make, monkeypatch):
+    """Masks as a network might give them: of each tile the bright blobs, with scores."""
+    one = Segmenter(ModelSpec("maskrcnn", encoder="resnet18"), device="cpu")
+    one.trained = mask_model(make)
+    for module in ("instance", "instance_blocks"):
+        monkeypatch.setattr(f"napari_segkit.inference.{module}.tile_masks", blobs_of_tiles)
+    return one
+
+
+def mask_model(make):
+    """A model of masks, whose network is never asked."""
+    return make(
+        1,
+        network=LevelsNetwork(),
+        spec=ModelSpec("maskrcnn", encoder="resnet18"),
+        config=TrainConfig(normalise="none"),
+        classes=CLASSES,
+        object_size=SIZE,
+        tile_size=(128, 128),
+        overlap=(64, 64),
+    )
+
+
+def blobs_of_tiles(plan, frame, tiles):
+    CALLS.extend(tiles)
+    return [blobs(plan.read(frame, tile)[0]) for tile in tiles]
+
+
+def blobs(pixels):
+    """Boxes that are a little larger than bright blobs, soft masks, and scores by their shape."""
+    found = ndimage.find_objects(ndimage.label(pixels > 0.5)[0])
+    boxes = [(x.start - 2, y.start - 2, x.stop + 2, y.stop + 2) for y, x in found]
+    masks = [
+        extract_mask(np.pad(pixels, 3), np.array(box) + 3, (0, 0)).astype(np.float16)
+        for box in boxes
+    ]
+    return SoftMasks.concatenate(
+        [
+            SoftMasks(
+                np.array(boxes, np.float32).reshape(-1, 4),
+                np.array(masks, np.float16).reshape(-1, 28, 28),
+                np.ones(len(boxes), np.intp),
+                np.array([pixels[f].mean() for f in found], np.float32),
+            )
+        ]
+    )
+
+
+def test_masks_in_a_folder_are_those_in_memory(mask_segmenter, tmp_path):
+    images = [levels((150, 170), seed=seed)[..., 1:].sum(axis=-1) for seed in (0, 0, 1)]
+    image = np.stack([images[0], ndimage.shift(images[1], (1, 2)), images[2]])
+    config = PredictConfig(uncertainty="margin")
+    objects = ObjectConfig(score=0.5, min_size=30)
+    settings = {"axes": "ZYX", "config": config, "objects": objects, "probabilities": True}
+    expected = drain(mask_segmenter.predict_tiles(image, **settings))
+    CALLS.clear()
+    steps = mask_segmenter.predict_tiles(image, **settings, out=tmp_path / "a.zarr")
+    for _ in range(next(steps).total // 2):
+        next(steps)
+    steps.close()
+    with pytest.warns(UserWarning, match="begun before"):
+        result = drain(mask_segmenter.predict_tiles(image, **settings, out=tmp_path / "a.zarr"))
+    assert len(expected.objects) > 20
+    assert len(CALLS) <= 3 * 4 + 2
+    assert_same(result.objects, expected.objects)
+    np.testing.assert_array_equal(result.probabilities[:], expected.probabilities)
+    np.testing.assert_array_equal(result.uncertainty[:], expected.uncertainty)
+
+
+def test_a_merged_model_is_refused_before_any_work(segmenter, make, tmp_path):
+    one = segmenter()
+    stuff = make(1 + LEVELS["distance"])
+    one.trained = replace(one.trained, stuff=stuff, stuff_values=(4,))
+    with pytest.raises(ValueError, match="merged from two"):
+        one.predict_objects(levels(), out=tmp_path / "a.zarr")
+    assert not list(tmp_path.iterdir())

@@ -22,6 +22,7 @@ from napari_segkit.io.array_files import read_arrays, write_arrays
 from napari_segkit.label_result import LabelResult
 from napari_segkit.tiling import Cell
 
+from .memory import BLOCK
 from .plan import TilePlan
 from .progress import Progress, TileStep
 from .request import PredictRequest
@@ -30,7 +31,6 @@ from .sink import ObjectSink
 Found: TypeAlias = tuple[ObjectSums, Mapping[Face, NDArray[np.int32]]]  # of a block
 Join: TypeAlias = Callable[[Sequence[Found]], tuple[NDArray[np.int32], ObjectRows]]
 
-BLOCK = 2**22  # pixels of a block, about
 JOINED = "joined.npz"
 
 
