@@ -18,18 +18,19 @@ from napari_segkit.label_result import LabelResult
 
 from .masks import class_probabilities, merged_masks
 from .object_blocks import (
-    BlockStore,
+    BlockResult,
     Found,
     ObjectBlock,
     in_image,
     number_objects,
     object_blocks,
     partial_result,
+    write_block,
 )
 from .plan import TilePlan
 from .progress import Progress, TileStep
 from .request import PredictRequest
-from .sink import ObjectSink, UncertaintySink
+from .sink import ObjectSink
 from .tiles import tile_masks
 from .uncertainty import uncertainty_in
 
@@ -42,7 +43,7 @@ def predict_blocks(
     sink.start(plan)
     blocks, frames = object_blocks(plan, sink.block_lengths), list(plan.frames())
     progress = Progress(plan.steps + 2 * len(blocks))
-    last, kept = 0, []
+    before, kept = 0, []
     for frame in frames:
         of_tiles = yield from _tile_masks(plan, frame, sink, progress)
         if of_tiles is None:
@@ -51,12 +52,13 @@ def predict_blocks(
         visible = VisibleMasks(masks, plan.frame_shape, request.objects)
         for block in [block for block in blocks if block.frame == frame]:
             if not sink.is_finished(frame, block.cell):
-                _draw(plan, block, sink, masks, visible, last)
+                keep = sink.probabilities is not None
+                write_block(sink, block, _drawn(plan, block, masks, visible, before, keep=keep))
             progress.heed((yield progress.step(1)))
             if progress.is_finishing:
                 return partial_result(request, sink)
         kept.append(masks.take(np.asarray(visible.kept, np.intp)))
-        last += len(visible.kept)
+        before += len(visible.kept)
     join = partial(_join, kept)
     return (yield from number_objects(request, sink, blocks, join, progress))
 
@@ -86,31 +88,34 @@ def _tile_masks(
     return masks
 
 
-def _draw(
+def _drawn(
     plan: TilePlan,
     block: ObjectBlock,
-    sink: ObjectSink,
     masks: SoftMasks,
     visible: VisibleMasks,
-    last: int,
-) -> None:
-    """Write a block with negative numbers; `last` masks are kept in the frames before."""
-    frame, box = block.frame, block.cell.region
+    before: int,
+    *,
+    keep: bool,
+) -> BlockResult:
+    """The masks that are seen in a block; `before` are kept in the frames before.
+
+    `keep` says whether probabilities are kept.
+    """
+    frame, box, shape = block.frame, block.cell.region, plan.frame_shape
     labels, outside = visible.labels(box), plan.outside(frame, box)
     if outside is not None:
         labels[outside] = 0
-    cut = cut_block(labels, [], box, box, divided=box, shape=plan.frame_shape)
-    sums = in_image(plan, block, cut.sums)
-    numbers = np.unique(labels[labels > 0]).astype(np.int64) - 1 + last
-    BlockStore(sink.folder).write(block.key, replace(cut, sums=replace(sums, first=numbers)))
-    maps, how = None, plan.settings.uncertainty
-    if sink.probabilities is not None or how:
-        maps = class_probabilities(masks, len(plan.model.classes), plan.frame_shape, box)
-    if maps is not None and how and isinstance(sink, UncertaintySink):
-        sink.write_uncertainty(frame, block.cell, uncertainty_in(plan, frame, box, maps, how))
-    if maps is not None and outside is not None:
+    cut = cut_block(labels, [], box, box, divided=box, shape=shape)
+    numbers = np.unique(labels[labels > 0]).astype(np.int64) - 1 + before
+    cut = replace(cut, sums=replace(in_image(plan, block, cut.sums), first=numbers))
+    how = plan.settings.uncertainty
+    if not (keep or how):
+        return BlockResult(cut, None, None)
+    maps = class_probabilities(masks, len(plan.model.classes), shape, box)
+    uncertainty = uncertainty_in(plan, frame, box, maps, how) if how else None
+    if outside is not None:
         maps[:, outside] = 0
-    sink.write(frame, block.cell, -cut.labels, maps)
+    return BlockResult(cut, maps, uncertainty)
 
 
 def _join(

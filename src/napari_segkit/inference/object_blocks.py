@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from napari_segkit.images.axes_image import without_pixels
 from napari_segkit.images.regions import Box, intersection, relative
-from napari_segkit.images.types import AnyArray, Labels
+from napari_segkit.images.types import AnyArray, Floats, Labels
 from napari_segkit.instances.block_objects import BlockObjects, Face, ObjectSums
 from napari_segkit.instances.join_blocks import Key
 from napari_segkit.instances.link_slices import count_pairs
@@ -26,7 +26,7 @@ from .memory import BLOCK
 from .plan import TilePlan
 from .progress import Progress, TileStep
 from .request import PredictRequest
-from .sink import ObjectSink
+from .sink import ObjectSink, UncertaintySink
 
 Found: TypeAlias = tuple[ObjectSums, Mapping[Face, NDArray[np.int32]]]  # of a block
 Join: TypeAlias = Callable[[Sequence[Found]], tuple[NDArray[np.int32], ObjectRows]]
@@ -42,6 +42,15 @@ class ObjectBlock:
     frame: dict[str, int]
     number: int  # of the frame
     cell: Cell
+
+
+@dataclass(frozen=True)
+class BlockResult:
+    """What is predicted of a block."""
+
+    objects: BlockObjects
+    probabilities: Floats | None  # of the classes; None: not kept
+    uncertainty: NDArray[np.float32] | None  # None: not asked for
 
 
 def object_blocks(plan: TilePlan, lengths: Sequence[int]) -> list[ObjectBlock]:
@@ -79,6 +88,14 @@ def _divide(box: Box, edges: Sequence[int]) -> list[tuple[Key, Box]]:
         sides.append([slice(*ends) for ends in pairwise([side.start, *inner, side.stop])])
     places = product(*[range(len(axis)) for axis in sides])
     return list(zip(places, product(*sides), strict=True))
+
+
+def write_block(sink: ObjectSink, block: ObjectBlock, result: BlockResult) -> None:
+    """Write a block; its objects have negative numbers until all blocks are known."""
+    BlockStore(sink.folder).write(block.key, result.objects)
+    if result.uncertainty is not None and isinstance(sink, UncertaintySink):
+        sink.write_uncertainty(block.frame, block.cell, result.uncertainty)
+    sink.write(block.frame, block.cell, -result.objects.labels, result.probabilities)
 
 
 class BlockStore:

@@ -18,7 +18,7 @@ from napari_segkit.label_result import LabelResult
 from .blending import blend_frame
 from .levels import refined_levels, typical_size
 from .object_blocks import (
-    BlockStore,
+    BlockResult,
     Found,
     ObjectBlock,
     in_image,
@@ -26,11 +26,12 @@ from .object_blocks import (
     number_objects,
     object_blocks,
     partial_result,
+    write_block,
 )
 from .plan import TilePlan
 from .progress import Progress, TileStep
 from .request import PredictRequest
-from .sink import ObjectSink, UncertaintySink
+from .sink import ObjectSink
 from .uncertainty import uncertainty_in
 
 
@@ -45,7 +46,9 @@ def predict_blocks(
     steps = sum(plan.context(block.cell.region).steps for block in missing)
     progress = Progress(steps + len(blocks))
     for block in missing:
-        yield from _predict_block(plan, block, sink, progress)
+        result = yield from predict_block(plan, block, progress)
+        if result is not None:
+            write_block(sink, block, result)
         if progress.is_finishing:
             break
     if not is_complete(sink, blocks):
@@ -67,20 +70,19 @@ def _join(
     return join_blocks(links, [sums for sums, _ in found], least, request.objects.score)
 
 
-def _predict_block(
-    plan: TilePlan, block: ObjectBlock, sink: ObjectSink, progress: Progress
-) -> Generator[TileStep, object, None]:
-    """Predict a block and write its objects with negative numbers, unless it is ended before."""
+def predict_block(
+    plan: TilePlan, block: ObjectBlock, progress: Progress
+) -> Generator[TileStep, object, BlockResult | None]:
+    """Predict the objects of a block from what is around it; None if it is ended before."""
     frame, box = block.frame, block.cell.region
     context = plan.context(box)
     levels = yield from blend_frame(plan, frame, context, progress)
     if levels is None:
-        return
+        return None
     own, method = (slice(None), *relative(box, context.box)), str(plan.model.spec.objects)
-    if plan.settings.uncertainty and isinstance(sink, UncertaintySink):
-        classes = levels_to_classes(levels[own], method)
-        values = uncertainty_in(plan, frame, box, classes, plan.settings.uncertainty)
-        sink.write_uncertainty(frame, block.cell, values)
+    uncertainty = None
+    if how := plan.settings.uncertainty:
+        uncertainty = uncertainty_in(plan, frame, box, levels_to_classes(levels[own], method), how)
     levels = yield from refined_levels(plan, frame, context, levels, progress)
     spacing = plan.original.spacing[-plan.model.ndim :]
     labels, classes = separate_objects(levels, method, spacing=spacing, size=typical_size(plan))
@@ -89,5 +91,4 @@ def _predict_block(
     divided, shape = plan.box(frame), plan.frame_shape
     cut = cut_block(labels, list(classes[1:]), context.box, box, divided=divided, shape=shape)
     cut = replace(cut, sums=in_image(plan, block, cut.sums))
-    BlockStore(sink.folder).write(block.key, cut)
-    sink.write(frame, block.cell, -cut.labels, classes[own])
+    return BlockResult(cut, classes[own], uncertainty)
