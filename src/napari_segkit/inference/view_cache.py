@@ -63,7 +63,7 @@ class ViewCache:
         self._unsaved: set[Key] = set()
         self._on_disk: set[Key] = set()
         self._folder: TemporaryDirectory[str] | None = None
-        self._arrays: dict[int, "zarr.Array[Any]"] = {}
+        self._arrays: dict[int, zarr.Array[Any]] = {}
         self.reads_disk = False  # by whoever reads: slower, but there is nobody who loads it
         self.count = 0  # of what was written: more than before, there is something new
 

@@ -27,7 +27,7 @@ class Place(NamedTuple):
     """Where a cell is: the indices of its frame, and its number along each spatial axis."""
 
     frame: tuple[int, ...]
-    index: tuple[int, ...]
+    cell: tuple[int, ...]
 
 
 class LevelCells:
@@ -65,14 +65,15 @@ class LevelCells:
         inner = tuple([slice(start, stop) for start, stop in sides])
         found = []
         for frame in frames:
-            open_ = np.argwhere(~self._finished_in(frame)[inner]) + [start for start, _ in sides]
-            order = self._order(open_, self._spatial(box))
-            found += [Place(frame, tuple(index)) for index in open_[order].tolist()]
+            first = np.array([start for start, _ in sides], np.intp)
+            cells = np.argwhere(~self._finished_in(frame)[inner]) + first
+            order = self._order(cells, self._spatial(box))
+            found += [Place(frame, tuple(cell)) for cell in cells[order].tolist()]
         return found
 
     def cell(self, place: Place) -> Cell:
         """A cell with the tiles that it depends on."""
-        sides = [along[n] for along, n in zip(self._sides, place.index, strict=True)]
+        sides = [along[n] for along, n in zip(self._sides, place.cell, strict=True)]
         region = tuple([side for side, _ in sides])
         starts = product(*[starts for _, starts in sides])
         return Cell(region, tuple(map(self.plan.grid.tile, starts)))
@@ -94,7 +95,7 @@ class LevelCells:
                 yield label_box(self._axes, frame, tile.region), self._tile_labels(frame, tile)
         maps = self._blended(place, cell, blending)
         self._forget_outputs()
-        self._finished_in(place.frame)[place.index] = True
+        self._finished_in(place.frame)[place.cell] = True
         return self._as_labels(frame, cell.region, maps)
 
     def _blended(self, place: Place, cell: Cell, blending: Blending) -> NDArray[np.float32]:

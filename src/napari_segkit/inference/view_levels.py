@@ -14,7 +14,7 @@ COARSEST = 768  # pixels along Y and X of the coarsest level, at most: few tiles
 
 @dataclass(frozen=True, eq=False)
 class Strided:
-    """Every so manieth pixel of an array, read when it is asked for."""
+    """Every second, fourth, ... pixel of an array, read when it is asked for."""
 
     data: LazyArray
     steps: tuple[int, ...]
@@ -45,10 +45,13 @@ def _strided(index: int | slice, length: int, step: int) -> int | slice:
 
 
 def view_levels(levels: Sequence[AxesImage]) -> list[AxesImage]:
-    """The levels of an image, and coarser ones of its last one, of halved lengths along Y and X."""
+    """The levels of an image, and coarser ones of its last one, of halved lengths along Y and X.
+
+    There are two or more, as napari takes them.
+    """
     last, found = levels[-1], list(levels)
     step = 2
-    while max(found[-1].spatial_shape(2)) > COARSEST:
+    while len(found) == 1 or max(found[-1].spatial_shape(2)) > COARSEST:
         steps = tuple([step if axis in "YX" else 1 for axis in last.axes])
         found.append(replace(last, data=Strided(last.data, steps)))
         step *= 2

@@ -109,9 +109,7 @@ class ViewPrediction:
         return ViewWaiting(total, total)
 
     def _step(self, look: Look, done: int, total: int) -> ViewStep:
-        is_preview = self.cache.shows_preview(
-            look.level, self.cache.box_at(look.level, look.box)
-        )
+        is_preview = self.cache.shows_preview(look.level, self.cache.box_at(look.level, look.box))
         return ViewStep(done, total, is_preview, self._pace * (total - done))
 
     def _predict_cell(self, level: int, place: Place) -> Generator[None, None, None]:
@@ -171,9 +169,7 @@ class ViewPrediction:
             )
         image = self._images[level]
         grid = make_grid(request.model, image, request.tile)
-        return replace(
-            self._cells(0).plan, original=image, image=image, grid=grid, _incomplete=[]
-        )
+        return replace(self._cells(0).plan, original=image, image=image, grid=grid, _incomplete=[])
 
 
 def _chunk(request: PredictRequest) -> tuple[int, ...]:

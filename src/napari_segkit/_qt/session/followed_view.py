@@ -74,7 +74,9 @@ class FollowedView(QObject):
         self._timer = QTimer(self, interval=TICK_MS)
         self._timer.timeout.connect(self._tick)
         self._image_events = Listener(self, self.close)
-        self._image_events.listen([e for x in self._images.values() for e in emitters_of(x, "data")])
+        self._image_events.listen(
+            [e for x in self._images.values() for e in emitters_of(x, "data")]
+        )
         viewer = unwrapped(runner.viewer)
         viewer.layers.events.removed.connect(self._on_removed)
         viewer.window.main_menu.window().destroyed.connect(self.close)
