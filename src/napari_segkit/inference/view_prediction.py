@@ -36,7 +36,7 @@ class ViewStep(Step):
     def text(self) -> str:
         """Such as "In view: 3 of 20 tiles, the rest is a preview"."""
         if not self.total:
-            return "Nothing of the image is in view"
+            return "Measuring the image"
         rest = ", the rest is a preview" * self.is_preview
         return f"In view: {self.done} of {self.total} tiles predicted{rest}"
 
@@ -44,6 +44,11 @@ class ViewStep(Step):
 @dataclass(frozen=True)
 class ViewWaiting(Waiting, ViewStep):
     """All that is looked at is predicted."""
+
+    @property
+    def text(self) -> str:
+        """As that of a step, or that nothing can be."""
+        return super().text if self.total else "Nothing of the image is in view"
 
 
 class ViewPrediction:
