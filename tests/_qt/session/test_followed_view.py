@@ -49,7 +49,12 @@ def followed(held, viewer, qtbot):
 def wait_until_shown(qtbot, followed, frame=1):
     cache = followed._prediction.cache
     box = (slice(frame, frame + 1), slice(0, 64), slice(0, 48))
-    qtbot.waitUntil(lambda: cache.is_predicted(0, box), timeout=60_000)
+
+    def is_shown():
+        levels = range(len(cache.shapes))
+        return all(cache.is_predicted(level, cache.box_at(level, box)) for level in levels)
+
+    qtbot.waitUntil(is_shown, timeout=60_000)
 
 
 def test_shows_what_is_in_view(followed, viewer, held, qtbot):
