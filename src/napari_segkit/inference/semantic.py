@@ -14,6 +14,7 @@ from napari_segkit.refinement.blocks import relative_to
 from napari_segkit.tiling import Cell, Tile
 
 from .blending import Blending, blend_frame
+from .columns import in_columns
 from .plan import TilePlan
 from .postprocess import labels_from_probabilities
 from .progress import Progress, TileStep
@@ -28,15 +29,19 @@ def predict_tiles(request: PredictRequest) -> Generator[TileStep, object, LabelR
     plan = request.plan
     sink: Sink = request.sink or MemorySink(keep_probabilities=request.probabilities)
     sink.start(plan)
-    progress = Progress(sum(_count_steps(plan, _missing(plan, sink, f)) for f in plan.frames()))
-    predict = _refined_frame if plan.needs_whole_frames else _blended_cells
+    progress = Progress(sum(count_steps(plan, missing_cells(plan, sink, f)) for f in plan.frames()))
     if not progress.total:  # all was predicted before
         yield TileStep(1, 1)
     for frame in plan.frames():
         if progress.is_finishing:
             break
-        if cells := _missing(plan, sink, frame):
-            yield from predict(plan, frame, cells, sink, progress)
+        if cells := missing_cells(plan, sink, frame):
+            yield from predict_cells(plan, frame, cells, sink, progress)
+    return result_of(plan, sink)
+
+
+def result_of(plan: TilePlan, sink: Sink) -> LabelResult:
+    """What a sink holds of a plan."""
     return LabelResult(
         sink.labels,
         plan.original.label_axes,
@@ -45,27 +50,46 @@ def predict_tiles(request: PredictRequest) -> Generator[TileStep, object, LabelR
         sink.probabilities,
         predicted=getattr(sink, "predicted", plan.region),
         uncertainty=sink.uncertainty if isinstance(sink, UncertaintySink) else None,
-        is_partial=any(_missing(plan, sink, frame) for frame in plan.frames()),
+        is_partial=any(missing_cells(plan, sink, frame) for frame in plan.frames()),
     )
 
 
-def _missing(plan: TilePlan, sink: Sink, frame: dict[str, int]) -> list[Cell]:
+def missing_cells(plan: TilePlan, sink: Sink, frame: dict[str, int]) -> list[Cell]:
     """Cells of a frame that are asked for and not predicted yet."""
     return [cell for cell in plan.cells_of(frame) if not sink.is_finished(frame, cell)]
 
 
-def _count_steps(plan: TilePlan, cells: Sequence[Cell]) -> int:
+def count_steps(plan: TilePlan, cells: Sequence[Cell]) -> int:
     """Number of steps for some cells of a frame."""
     if cells and plan.needs_whole_frames:
         return plan.context(cells[0].region).steps
-    return len({tile.start for cell in cells for tile in cell.tiles})
+    columns = in_columns(plan, cells) if cells else []
+    return sum(len({tile.start for cell in c for tile in cell.tiles}) for c in columns)
+
+
+def predict_cells(
+    plan: TilePlan, frame: dict[str, int], cells: Sequence[Cell], sink: Sink, progress: Progress
+) -> Generator[TileStep, object, None]:
+    """Predict cells of a frame and write them; only one if the plan needs whole frames."""
+    predict = _refined_frame if plan.needs_whole_frames else _blended_cells
+    yield from predict(plan, frame, cells, sink, progress)
 
 
 def _blended_cells(
     plan: TilePlan, frame: dict[str, int], cells: Sequence[Cell], sink: Sink, progress: Progress
 ) -> Generator[TileStep, object, None]:
     """Predict cells of a frame; each is written when its tiles are blended, the middle first."""
-    blending = Blending(plan.grid, cells, plan.middle(frame))
+    columns = in_columns(plan, cells)
+    middle = plan.middle(frame) if len(columns) == 1 else None
+    for column in columns:
+        yield from _blended_column(plan, frame, Blending(plan.grid, column, middle), sink, progress)
+        if progress.is_finishing:
+            return
+
+
+def _blended_column(
+    plan: TilePlan, frame: dict[str, int], blending: Blending, sink: Sink, progress: Progress
+) -> Generator[TileStep, object, None]:
     for tiles in plan.batches(blending.tiles):
         outputs = tile_probabilities(plan, frame, tiles)
         _show(plan, frame, sink, tiles, outputs)
