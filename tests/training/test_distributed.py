@@ -41,7 +41,7 @@ def test_every_patch_is_computed_by_one_process(fewest):
         for patches in range(1, 12):
             shares = [Processes(n, count).share(patches, fewest) for n in range(count)]
             taken = [list(range(patches))[share] for share in shares]
-            assert sum(taken, []) == list(range(patches))
+            assert [n for own in taken for n in own] == list(range(patches))
             assert len(taken[0]) <= Processes(0, count).most_patches(patches) or patches < count * 2
             assert all(len(t) >= min(fewest, patches) for t in taken if t)
 
@@ -77,7 +77,7 @@ def test_what_processes_cannot_share_is_refused():
     require_shareable("unet", 2, 4, 2)
     with pytest.raises(ValueError, match="cannot share the training of pixels"):
         require_shareable("pixels", 2, 4, None)
-    with pytest.raises(ValueError, match="A batch of 3 patches is too small for 2 processes: .* 4"):
+    with pytest.raises(ValueError, match=r"A batch of 3 patches is too small for 2 processes: .* 4"):
         require_shareable("unet", 2, 3, 2)
 
 
@@ -90,12 +90,14 @@ def test_what_a_launcher_says_is_checked(monkeypatch):
         pass
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.delenv("MASTER_ADDR", raising=False)
-    with pytest.raises(ValueError, match="MASTER_ADDR.*torchrun"), distributed.joined():
+    with pytest.raises(ValueError, match=r"MASTER_ADDR.*torchrun"), distributed.joined():
         pass
 
 
 def test_each_process_has_its_own_graphics_card(monkeypatch):
-    monkeypatch.setattr(distributed, "choose", lambda name: torch.device(name.replace("auto", "cuda")))
+    monkeypatch.setattr(
+        distributed, "choose", lambda name: torch.device(name.replace("auto", "cuda"))
+    )
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "set_device", lambda _: None)
     monkeypatch.setenv("LOCAL_RANK", "1")
@@ -152,7 +154,8 @@ with distributed.joined() as processes:
     processes.begin(trainer.network, {{"settings": 1}})
     loss = processes.add_up(trainer.network, trainer._backward(images, targets))
     together = [loss, *(p.grad for p in weights)]
-    worst = max(((a - b).norm() / a.norm()).item() for a, b in zip(alone, together) if a.norm() > 1e-6)
+    pairs = zip(alone, together)
+    worst = max(((a - b).norm() / a.norm()).item() for a, b in pairs if a.norm() > 1e-6)
     try:
         processes.begin(trainer.network, {{"settings": processes.rank}})
     except ValueError as error:

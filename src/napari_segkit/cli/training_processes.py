@@ -1,4 +1,4 @@
-"""``segkit train`` in several processes, as torchrun starts them: the first one speaks and writes."""
+"""``segkit train`` in the processes that torchrun starts: the first one speaks and writes."""
 
 import os
 from argparse import Namespace

@@ -214,8 +214,8 @@ def own_device(device: str) -> str:
     here, cards = _number("LOCAL_WORLD_SIZE") or 1, torch.cuda.device_count()
     if device not in ("auto", "cuda"):
         raise ValueError(
-            f"device is {device!r}, one graphics card for all processes: choose 'cuda', which gives "
-            "each its own, or start one process."
+            f"device is {device!r}, one graphics card for all processes: choose 'cuda', which "
+            "gives each its own, or start one process."
         )
     if here > cards:
         raise ValueError(
@@ -274,6 +274,6 @@ def _number(name: str) -> int | None:
 @torch.no_grad()
 def _copy_into(tensors: Sequence[Tensor], flat: Tensor) -> None:
     """Copy one vector into tensors, each in its own memory layout."""
-    parts = flat.split([tensor.numel() for tensor in tensors])
+    parts = flat.split([t.numel() for t in tensors])  # type: ignore[no-untyped-call]
     for tensor, part in zip(tensors, parts, strict=True):
         tensor.copy_(part.view(tensor.shape))
