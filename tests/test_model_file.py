@@ -35,7 +35,9 @@ from napari_segkit.tensor_file import write_tensors
 def segmenter():
     labels = np.zeros(coins().shape, np.uint8)
     labels[::4] = np.where(coins()[::4] > 120, 7, 2)
-    config = TrainConfig(epochs=1, steps_per_epoch=2, tile=TileConfig(64, 32), normalise="training")
+    config = TrainConfig(
+        epochs=1, steps_per_epoch=2, tile=TileConfig(64, 32), normalise="training", validation=None
+    )
     return Segmenter(ModelSpec("segresnet", dims="2D")).fit(coins(), labels, config)
 
 
@@ -369,7 +371,9 @@ def test_a_header_larger_than_the_file_is_refused(tmp_path):
 
 
 def test_a_header_cannot_request_more_memory_than_the_file_holds(file):
-    rewrite(file, lambda h, _: h.update(channels=10**9, statistics=None, contrast=[]))
+    rewrite(
+        file, lambda h, _: h.update(channels=10**9, statistics=None, contrast=[], intensities=None)
+    )
     with pytest.raises(ValueError, match="tensors do not match this model"):
         Segmenter.load(file)
 

@@ -89,8 +89,6 @@ class Processes:
 
     def begin(self, network: nn.Module, facts: Mapping[str, object]) -> None:
         """Check that all processes train the same on the same, and give all the same weights."""
-        if self.count == 1:
-            return
         self.meet()
         known: list[Mapping[str, object]] = [{}] * self.count
         dist.all_gather_object(known, facts)

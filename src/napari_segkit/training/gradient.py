@@ -143,7 +143,8 @@ class GradientTrainer(Trainer, Generic[M]):
     def _events(self) -> Generator[Step, None, None]:
         """Train in training mode; the network is in evaluation mode when this ends or is closed."""
         self.state.schedule.start()
-        self.processes.begin(self.network, self._facts)
+        if self.processes.count > 1:
+            self.processes.begin(self.network, self._facts)
         self.network.train()
         try:
             yield from self._steps()
