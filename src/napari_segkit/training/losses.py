@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 import torch
-from segmentation_models_pytorch.losses import LovaszLoss
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -12,8 +11,6 @@ from napari_segkit.images.labels import IGNORE
 
 FOCUS = 2.0  # exponent of the focal loss, Lin et al. 2017, doi:10.1109/ICCV.2017.324
 MISSED = 0.7  # weight of missed pixels in the Tversky loss, Salehi et al. 2017, arXiv:1706.05721
-
-_lovasz = LovaszLoss("multiclass", ignore_index=IGNORE)
 
 
 class StepLoss(nn.Module):
@@ -83,8 +80,11 @@ def _tversky(missed: float, first_class: int = 0) -> Callable[[Tensor, Tensor], 
 
 
 def _lovasz_softmax(logits: Tensor, target: Tensor) -> Tensor:
+    from segmentation_models_pytorch.losses import LovaszLoss  # takes seconds to load
+
+    lovasz = LovaszLoss("multiclass", ignore_index=IGNORE)
     labelled = (target != IGNORE).flatten(1).any(1).nonzero().flatten().tolist()
-    losses = [_lovasz(logits[i : i + 1], target[i : i + 1]) for i in labelled]
+    losses = [lovasz(logits[i : i + 1], target[i : i + 1]) for i in labelled]
     return sum(losses, start=0.0 * logits.sum())
 
 
