@@ -3,6 +3,7 @@ from .comparison.compare import compare
 from .config import (
     AugmentConfig,
     CleanConfig,
+    ClusterConfig,
     CRFConfig,
     EvaluateConfig,
     FeatureConfig,
@@ -41,6 +42,7 @@ __all__ = [
     "AugmentConfig",
     "CRFConfig",
     "CleanConfig",
+    "ClusterConfig",
     "EvaluateConfig",
     "CrossValidation",
     "FeatureConfig",

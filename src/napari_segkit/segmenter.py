@@ -20,7 +20,15 @@ from .arguments import (
     require_optional,
     require_type,
 )
-from .config import ModelSpec, ObjectConfig, PredictConfig, RefineConfig, TileConfig, TrainConfig
+from .config import (
+    ClusterConfig,
+    ModelSpec,
+    ObjectConfig,
+    PredictConfig,
+    RefineConfig,
+    TileConfig,
+    TrainConfig,
+)
 from .config._schema import as_config
 from .freed_memory import keeping_freed_memory
 from .images.axes_image import AxesImage, reorient_image
@@ -453,6 +461,7 @@ learning_rates
         refine: RefineConfig | None = None,
         config: PredictConfig | None = None,
         region: object = None,
+        cluster: ClusterConfig | None = None,
     ) -> "AnyArray":
         """Label every pixel of an image.
 
@@ -480,6 +489,9 @@ learning_rates
             labels (``np.s_[3, 0:512, :]``), or some by name (``{"Z": 3}``); polygons as a list of
             (corners, dimensions) arrays in pixels; a mask in the shape of the labels. None: the
             whole image. Intensities are scaled as for the whole image, and tiles are the same.
+        cluster : ClusterConfig, optional
+            The Dask cluster that predicts: ``ClusterConfig("tcp://10.0.0.5:8786")``. Its workers
+            choose their own devices. None: this machine.
 
         Returns
         -------
@@ -494,7 +506,14 @@ learning_rates
         """
         warn_if_blocking("predict", "predict_tiles(...)")
         steps = self.predict_tiles(
-            image, tile, axes=axes, spacing=spacing, refine=refine, config=config, region=region
+            image,
+            tile,
+            axes=axes,
+            spacing=spacing,
+            refine=refine,
+            config=config,
+            region=region,
+            cluster=cluster,
         )
         return drain(steps).labels
 
@@ -509,12 +528,13 @@ learning_rates
         refine: RefineConfig | None = None,
         config: PredictConfig | None = None,
         region: object = None,
+        cluster: ClusterConfig | None = None,
     ) -> "Objects":
         """Predict the objects of an image, each with its class and score.
 
         Parameters
         ----------
-        image, tile, axes, spacing, config
+        image, tile, axes, spacing, config, cluster
             As in `predict`.
         objects : ObjectConfig, optional
             Which objects are kept; ``.filtered(...)`` of the result changes that later.
@@ -551,6 +571,7 @@ learning_rates
             refine=refine,
             config=config,
             region=region,
+            cluster=cluster,
         )
         return drain(steps).objects  # type: ignore[return-value]
 
@@ -564,6 +585,7 @@ learning_rates
         refine: RefineConfig | None = None,
         config: PredictConfig | None = None,
         region: object = None,
+        cluster: ClusterConfig | None = None,
     ) -> NDArray[np.float32]:
         """Predict the probability of each class at every pixel.
 
@@ -573,7 +595,7 @@ learning_rates
 
         Parameters
         ----------
-        image, tile, axes, spacing, refine, config, region
+        image, tile, axes, spacing, refine, config, region, cluster
             As in `predict`; the probabilities are those after smoothing, and 0 outside the region.
 
         Returns
@@ -591,6 +613,7 @@ learning_rates
             refine=refine,
             config=config,
             region=region,
+            cluster=cluster,
         )
         return drain(steps).probabilities  # type: ignore[return-value]
 
@@ -607,6 +630,7 @@ learning_rates
         refine: RefineConfig | None = None,
         config: PredictConfig | None = None,
         region: object = None,
+        cluster: ClusterConfig | None = None,
         sink: "Sink | None" = None,
     ) -> Generator["TileStep", object, "LabelResult"]:
         """Predict tile by tile: the generator behind `predict` and `predict_proba`.
@@ -615,7 +639,7 @@ learning_rates
 
         Parameters
         ----------
-        image, tile, axes, spacing, refine, config, region
+        image, tile, axes, spacing, refine, config, region, cluster
             As in `predict`.
         probabilities : bool
             Also return the probabilities of all classes.
@@ -646,10 +670,12 @@ learning_rates
         require_optional("statistics", statistics, Statistics)
         require_optional("refine", refine, RefineConfig)
         config = as_config("config", config, PredictConfig)
+        cluster = as_config("cluster", cluster, ClusterConfig)
         axes_image = self._image(image, axes, spacing, config.level)
         wanted = None if region is None else as_region(region, axes_image, placed(image))
         model = self.ready() if refine is None else self._with_refinement(refine)
 
+        from .cluster.predict import predict_tiles as predict_on_cluster
         from .devices import choose
         from .inference import predict_tiles_of
         from .inference.request import PredictRequest
@@ -671,7 +697,10 @@ learning_rates
             region=turned,
         )
         with keeping_freed_memory():
-            prediction = yield from predict_tiles_of(model)(request)
+            if cluster.scheduler is None:
+                prediction = yield from predict_tiles_of(model)(request)
+            else:
+                prediction = yield from predict_on_cluster(request, cluster)
         return _with_region(
             prediction.reoriented(oriented.orientation, axes_image.orientation), wanted
         )

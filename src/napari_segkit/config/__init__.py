@@ -5,6 +5,7 @@ the limits inside ``Annotated`` are read at run time.
 """
 
 from .augment import AugmentConfig
+from .cluster import ClusterConfig
 from .evaluate import Connectivity, EvaluateConfig, MetricsKind
 from .folds import FoldConfig
 from .masks import MaskConfig
@@ -30,6 +31,7 @@ __all__ = [
     "AugmentConfig",
     "CRFConfig",
     "CleanConfig",
+    "ClusterConfig",
     "Dims",
     "Connectivity",
     "EvaluateConfig",
