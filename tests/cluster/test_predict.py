@@ -1,16 +1,12 @@
 """A cluster predicts the pixels that this machine predicts; what fails is said in a sentence."""
 
-import os
-import signal
-from contextlib import closing
 
 import numpy as np
 import pytest
-from distributed import Client, LocalCluster
+from distributed import LocalCluster
 from skimage.data import coins
 
 from napari_segkit import ClusterConfig, PredictConfig, Segmenter
-from napari_segkit.cluster import tasks, worker
 from napari_segkit.inference.sink import MemorySink
 from napari_segkit.steps import Finish, drain
 

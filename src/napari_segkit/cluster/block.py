@@ -1,7 +1,7 @@
 """One task of a cluster: some cells of a frame, with all that their pixels depend on."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -111,18 +111,17 @@ def predict_block(block: Block, model: TrainedModel, device: torch.device) -> li
     return sink.cells
 
 
-@dataclass
 class _CellSink:
     """Holds cells as they are predicted, without an array of the whole."""
 
-    keep_probabilities: bool
-    cells: list[PredictedCell] = field(default_factory=list)
-    labels: AnyArray = field(default_factory=lambda: np.zeros(0, np.uint8))
+    labels: AnyArray
+    probabilities: NDArray[np.float32] | None  # not None if they are to be kept
     uncertainty: NDArray[np.float32] | None = None  # of the cell that is written next
 
-    @property
-    def probabilities(self) -> NDArray[np.float32] | None:
-        return np.zeros(0, np.float32) if self.keep_probabilities else None
+    def __init__(self, *, keep_probabilities: bool) -> None:
+        self.cells: list[PredictedCell] = []
+        self.labels = np.zeros(0, np.uint8)
+        self.probabilities = np.zeros(0, np.float32) if keep_probabilities else None
 
     def start(self, plan: TilePlan) -> None:
         """Nothing is to be made ready."""
@@ -142,7 +141,7 @@ class _CellSink:
         labels: Labels,
         probabilities: NDArray[np.float32] | None,
     ) -> None:
-        maps = probabilities if self.keep_probabilities else None
+        maps = None if self.probabilities is None else probabilities
         self.cells.append(PredictedCell(cell, labels, maps, self.uncertainty))
         self.uncertainty = None
 

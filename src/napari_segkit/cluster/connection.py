@@ -45,9 +45,10 @@ def lost(config: ClusterConfig) -> ConnectionError:
     )
 
 
-def worker_error(error: Exception, status: str, config: ClusterConfig) -> Exception:
+def worker_error(error: Exception, config: ClusterConfig) -> Exception:
     """The error of a block: its own, unless the worker or the scheduler is what failed."""
     from distributed import KilledWorker
+    from distributed.client import FutureCancelledError
 
     if isinstance(error, KilledWorker):
         return ChildProcessError(
@@ -60,7 +61,7 @@ def worker_error(error: Exception, status: str, config: ClusterConfig) -> Except
             f"A worker of {config.scheduler} cannot load napari-segkit ({error}): install the same "
             "version on all workers."
         )
-    return lost(config) if status in ("cancelled", "lost") else error
+    return lost(config) if isinstance(error, FutureCancelledError) else error
 
 
 def _connect(config: ClusterConfig) -> "Client":

@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Iterator
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from uuid import uuid4
 
 from napari_segkit.config import ClusterConfig
@@ -38,8 +38,8 @@ class Tasks:
         self._client, self._config = client, config
         self._name, self._submitted = f"segkit-{uuid4().hex}", 0
         self._model = client.submit(keep, bytes_of(model), key=f"{self._name}-model")
-        self._parts: dict[Future, Part] = {}
-        self._done: SimpleQueue[Future] = SimpleQueue()
+        self._parts: dict[Future[Any], Part] = {}
+        self._done: SimpleQueue[Future[Any]] = SimpleQueue()
         self._workers: dict[str, str] = {}  # devices by address
         self._told: set[str] = set()
 
@@ -98,13 +98,13 @@ class Tasks:
         except OSError as error:
             raise lost(self._config) from error
 
-    def _result(self, future: "Future") -> list[PredictedCell]:
+    def _result(self, future: "Future[Any]") -> list[PredictedCell]:
         if future.status == "cancelled":
             raise lost(self._config)
         try:
             cells, record = future.result()
         except Exception as error:
-            raise worker_error(error, future.status, self._config) from error
+            raise worker_error(error, self._config) from error
         self._workers[record.address] = record.device
         self._warn_of_versions(record)
         return cells
