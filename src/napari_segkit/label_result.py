@@ -52,6 +52,8 @@ class LabelResult:
 
     def reoriented(self, orientation: str, target: str) -> "LabelResult":
         """Reorient all arrays, for example from "SAR" to "LPI"."""
+        if orientation == target or not (orientation and target):
+            return self
         labels = np.ascontiguousarray(reorient(self.labels, self.axes, orientation, target))
         probabilities, uncertainty = [
             maps

@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Generator, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self, get_args
@@ -46,8 +47,7 @@ from .steps import Step, drain, warn_if_blocking
 if TYPE_CHECKING:
     from .deployment import DeployedModel
     from .images.training_pairs import Given
-    from .images.types import AnyArray, ImageSource
-    from .inference.progress import TileStep
+    from .images.types import AnyArray, ImageSource, LazyArray
     from .inference.sink import Sink
     from .instances.results import Objects
     from .label_result import LabelResult
@@ -462,7 +462,9 @@ learning_rates
         config: PredictConfig | None = None,
         region: object = None,
         cluster: ClusterConfig | None = None,
-    ) -> "AnyArray":
+        out: str | PathLike[str] | None = None,
+        overwrite: bool = False,
+    ) -> "AnyArray | LazyArray":
         """Label every pixel of an image.
 
         Parameters
@@ -492,17 +494,28 @@ learning_rates
         cluster : ClusterConfig, optional
             The Dask cluster that predicts: ``ClusterConfig("tcp://10.0.0.5:8786")``. Its workers
             choose their own devices. None: this machine.
+        out : path-like, optional
+            An OME-Zarr folder for a result that may be larger than memory, such as
+            ``cells.zarr``, or ``image.zarr/labels/cells`` among the labels of an OME-Zarr image. A
+            prediction that was stopped or killed goes on where the same call is made again. None:
+            the result is in memory.
+        overwrite : bool
+            Whether an existing result in `out` is replaced, when the new one is complete.
 
         Returns
         -------
-        ndarray
+        ndarray or zarr.Array
             Integers in the image's shape without its channel axis: class values as in the training
-            labels; for models that predict objects, object ids, with 0 as background.
+            labels; for models that predict objects, object ids, with 0 as background. With `out`,
+            the array in the folder, which is read piece by piece.
 
         Raises
         ------
         ValueError
-            If the model is not trained, or the image does not suit it.
+            If the model is not trained, the image does not suit it, `out` exists or was begun by
+            another prediction.
+        OSError
+            If `out` cannot be written or the image cannot be read; what is finished is kept.
         """
         warn_if_blocking("predict", "predict_tiles(...)")
         steps = self.predict_tiles(
@@ -514,6 +527,8 @@ learning_rates
             config=config,
             region=region,
             cluster=cluster,
+            out=out,
+            overwrite=overwrite,
         )
         return drain(steps).labels
 
@@ -586,7 +601,9 @@ learning_rates
         config: PredictConfig | None = None,
         region: object = None,
         cluster: ClusterConfig | None = None,
-    ) -> NDArray[np.float32]:
+        out: str | PathLike[str] | None = None,
+        overwrite: bool = False,
+    ) -> "NDArray[np.float32] | LazyArray":
         """Predict the probability of each class at every pixel.
 
         For Mask R-CNN and SOLO, the probability of a class is the maximum of object score times
@@ -597,11 +614,14 @@ learning_rates
         ----------
         image, tile, axes, spacing, refine, config, region, cluster
             As in `predict`; the probabilities are those after smoothing, and 0 outside the region.
+        out, overwrite
+            As in `predict`; the folder then holds labels and probabilities.
 
         Returns
         -------
-        ndarray
-            float32 ``(classes, *image shape without its channel axis)``, in the order of `classes`.
+        ndarray or zarr.Array
+            float32 ``(classes, *image shape without its channel axis)``, in the order of `classes`;
+            in the folder of a series, T comes before the classes.
         """
         warn_if_blocking("predict_proba", "predict_tiles(..., probabilities=True)")
         steps = self.predict_tiles(
@@ -614,6 +634,8 @@ learning_rates
             config=config,
             region=region,
             cluster=cluster,
+            out=out,
+            overwrite=overwrite,
         )
         return drain(steps).probabilities  # type: ignore[return-value]
 
@@ -632,7 +654,9 @@ learning_rates
         region: object = None,
         cluster: ClusterConfig | None = None,
         sink: "Sink | None" = None,
-    ) -> Generator["TileStep", object, "LabelResult"]:
+        out: str | PathLike[str] | None = None,
+        overwrite: bool = False,
+    ) -> Generator[Step, object, "LabelResult"]:
         """Predict tile by tile: the generator behind `predict` and `predict_proba`.
 
         ``send(Finish())``, a command of `napari_segkit.steps`, ends it with what is done.
@@ -652,11 +676,14 @@ learning_rates
             Takes the pixels as they are predicted, for models that predict classes only, and
             decides whether probabilities are kept. A prediction that was stopped goes on where the
             same sink is given again, also with another region. None: the result is in memory.
+        out, overwrite
+            As in `predict`: the arrays of the result are then those of the folder.
 
         Yields
         ------
-        TileStep
-            Progress after each batch of tiles.
+        Step
+            Progress: a `TileStep` after each batch of tiles; with `out`, one after each block of
+            the coarse levels, too.
 
         Returns
         -------
@@ -671,11 +698,11 @@ learning_rates
         require_optional("refine", refine, RefineConfig)
         config = as_config("config", config, PredictConfig)
         cluster = as_config("cluster", cluster, ClusterConfig)
+        require_bool("overwrite", overwrite)
         axes_image = self._image(image, axes, spacing, config.level)
         wanted = None if region is None else as_region(region, axes_image, placed(image))
         model = self.ready() if refine is None else self._with_refinement(refine)
 
-        from .cluster.predict import predict_tiles as predict_on_cluster
         from .devices import choose
         from .inference import predict_tiles_of
         from .inference.request import PredictRequest
@@ -696,11 +723,27 @@ learning_rates
             sink=sink,
             region=turned,
         )
+        predict = predict_tiles_of(model)
+        if cluster.scheduler is not None:
+            from .cluster.predict import predict_tiles as predict_on_cluster
+
+            predict = partial(predict_on_cluster, config=cluster)
+        if out is not None:
+            if sink is not None:
+                raise ValueError("sink and out were both given: leave one of them out.")
+            from .inference.zarr_sink import ZarrSink, predict_to_zarr
+
+            target = ZarrSink(
+                as_path("out", out),
+                axes_image,
+                keep_probabilities=probabilities,
+                overwrite=overwrite,
+            )
+            with keeping_freed_memory():
+                prediction = yield from predict_to_zarr(request, target, predict)
+            return _with_region(prediction, wanted)
         with keeping_freed_memory():
-            if cluster.scheduler is None:
-                prediction = yield from predict_tiles_of(model)(request)
-            else:
-                prediction = yield from predict_on_cluster(request, cluster)
+            prediction = yield from predict(request)
         return _with_region(
             prediction.reoriented(oriented.orientation, axes_image.orientation), wanted
         )

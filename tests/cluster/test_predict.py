@@ -1,5 +1,8 @@
 """A cluster predicts the pixels that this machine predicts; what fails is said in a sentence."""
 
+import os
+import signal
+import sys
 
 import numpy as np
 import pytest
@@ -7,8 +10,10 @@ from distributed import LocalCluster
 from skimage.data import coins
 
 from napari_segkit import ClusterConfig, PredictConfig, Segmenter
+from napari_segkit.cluster import worker
 from napari_segkit.inference.sink import MemorySink
 from napari_segkit.steps import Finish, drain
+from napari_segkit.versions import versions
 
 IMAGE = np.tile(coins(), (2, 2))[:300, :500]
 
@@ -58,3 +63,66 @@ def test_a_stopped_prediction_goes_on_with_its_sink(segmenter, threads, blocks):
     assert left < whole
     rest = drain(segmenter.predict_tiles(IMAGE, sink=sink))
     np.testing.assert_array_equal(rest.labels, segmenter.predict(IMAGE))
+
+
+def test_a_cluster_fills_a_zarr_folder(segmenter, threads, blocks, tmp_path):
+    labels = segmenter.predict(IMAGE, out=tmp_path / "cells.zarr", cluster=threads)
+    np.testing.assert_array_equal(np.asarray(labels), segmenter.predict(IMAGE))
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nowhere", "tcp:/", "no-such-file.json"])
+def test_a_scheduler_that_does_not_answer_is_said(segmenter, address, require_sentence):
+    with pytest.raises((ConnectionError, ValueError)) as raised:
+        segmenter.predict(IMAGE, cluster=ClusterConfig(address, timeout=0.3))
+    require_sentence(str(raised.value), "scheduler", address)
+
+
+def test_the_missing_package_is_named(segmenter, monkeypatch, require_sentence):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(ValueError, match="pip install") as raised:
+        segmenter.predict(IMAGE, cluster=ClusterConfig("tcp://127.0.0.1:9"))
+    require_sentence(str(raised.value), 'pip install "napari-segkit[cluster]"')
+
+
+def test_workers_of_another_version_are_refused_or_told(segmenter, threads, monkeypatch):
+    here = versions()
+    monkeypatch.setattr(worker, "versions", lambda: here | {"napari-segkit": "0.0.1"})
+    with pytest.raises(ValueError, match=r"has napari-segkit 0\.0\.1.*install the same version"):
+        segmenter.predict(IMAGE, cluster=threads)
+    monkeypatch.setattr(worker, "versions", lambda: here | {"torch": "1.0"})
+    with pytest.warns(UserWarning, match=r"A worker has torch 1\.0") as told:
+        segmenter.predict(IMAGE, cluster=threads)
+    assert len(told) == 1
+
+
+def test_an_error_of_a_block_is_that_of_this_machine(segmenter, threads, monkeypatch):
+    def fail(*_):
+        raise ValueError("Memory ran out at a single tile: give a smaller tile_size.")
+
+    monkeypatch.setattr(worker, "predict_block", fail)
+    with pytest.raises(ValueError, match="at a single tile"):
+        segmenter.predict(IMAGE, cluster=threads)
+
+
+@pytest.mark.slow
+def test_a_killed_worker_costs_only_time_and_a_lost_scheduler_a_sentence(
+    segmenter, blocks, require_sentence
+):
+    here, sink = segmenter.predict(IMAGE), MemorySink()
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        config = ClusterConfig(cluster.scheduler_address)
+        steps = segmenter.predict_tiles(IMAGE, cluster=config)
+        while next(steps).done == 0:
+            pass
+        os.kill(next(iter(cluster.workers.values())).pid, signal.SIGKILL)
+        there = drain(steps)
+        np.testing.assert_array_equal(there.labels, here)
+        assert there.provenance["cluster"]["workers"] > 1
+        steps = segmenter.predict_tiles(IMAGE, cluster=config, sink=sink)
+        while next(steps).done == 0:
+            pass
+    with pytest.raises(ConnectionError) as raised:
+        drain(steps)
+    require_sentence(str(raised.value), config.scheduler, "was lost")
+    assert 0 < sink.predicted.pixels < here.size
+    np.testing.assert_array_equal(drain(segmenter.predict_tiles(IMAGE, sink=sink)).labels, here)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from napari_segkit.config import (
+    ClusterConfig,
     MaskConfig,
     ModelSpec,
     ObjectConfig,
@@ -55,6 +56,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     add_options(parser, TileConfig())
     add_options(parser, PredictConfig())
     add_region(parser, "pixels to predict, 0 elsewhere")
+    add_options(parser.add_argument_group("a Dask cluster"), ClusterConfig())
     _add_results(parser)
     add_refine(parser, "as stored with the model", "Options not given keep the model's settings.")
 
@@ -63,6 +65,7 @@ def run(args: Namespace) -> int:
     read_options(args, TileConfig())  # wrong values are reported before any work
     require_region(args.region)
     settings = read_options(args, PredictConfig())
+    read_options(args, ClusterConfig())
     output = _output_options(args)
     suffix = "png" if output.panoptic else args.format
     args.model = _model_file(args.model)
@@ -254,6 +257,7 @@ def _predict_file(
         read_options(args, TileConfig()),
         objects=output.objects,
         config=config,
+        cluster=read_options(args, ClusterConfig()),
         probabilities=output.probabilities,
         region=read_region(args.region, image, source.path),
     )

@@ -68,15 +68,33 @@ class Blending:
         return True
 
     def _add_to_cell(self, cell: Cell, tile: Tile, weighted: NDArray[np.float32]) -> None:
-        if cell.start not in self._sums:
-            shape = [axis.stop - axis.start for axis in cell.region]
-            self._sums[cell.start] = np.zeros((len(weighted), *shape), np.float32)
         shared = [
             slice(max(c.start, t.start), min(c.stop, t.stop))
             for c, t in zip(cell.region, tile.region, strict=True)
         ]
-        target = self._sums[cell.start][(slice(None), *_relative(shared, cell.start))]
+        inside = _relative(shared, cell.start)
+        sums = self._sums[cell.start] = self._grown(cell, tile, len(weighted), inside)
+        target = sums[(slice(None), *inside)]
         target += weighted[(slice(None), *_relative(shared, tile.start))]
+
+    def _grown(
+        self, cell: Cell, tile: Tile, outputs: int, inside: Sequence[slice]
+    ) -> NDArray[np.float32]:
+        """The sums of a cell with room for another tile: its first tiles reach only a part of it.
+
+        Rows of cells that wait for the next row of tiles hold no more than their overlap with it.
+        """
+        lengths = [side.stop - side.start for side in cell.region]
+        before = self._sums.get(cell.start)
+        if tile is not cell.tiles[-1] and len(cell.tiles) <= 2 ** len(lengths):
+            known = [0] * len(lengths) if before is None else before.shape[1:]
+            lengths = [max(n, side.stop) for n, side in zip(known, inside, strict=True)]
+        if before is not None and before.shape[1:] == (*lengths,):
+            return before
+        sums = np.zeros((outputs, *lengths), np.float32)
+        if before is not None:
+            sums[(slice(None), *[slice(n) for n in before.shape[1:]])] = before
+        return sums
 
 
 def blend_frame(

@@ -8,10 +8,11 @@ import numpy as np
 from napari_segkit.devices import free_memory
 from napari_segkit.models import outputs
 
+from .columns import FLOAT, MAX_OPEN, open_bytes
+
 if TYPE_CHECKING:
     from .plan import TilePlan
 
-FLOAT = 4  # bytes
 IDS = 3 * 4  # bytes per pixel of objects: ids as predicted, those that are kept, and linked ones
 WATERSHED = 16  # bytes per pixel, beside the probabilities, while objects are separated
 GIB = 2**30
@@ -63,17 +64,9 @@ def _needed(plan: "TilePlan", *, probabilities: bool, keeps_labels: bool) -> dic
         copies = 2 if model.refine.smoother or model.refine.clean else 1
         needs["frames"] = frame * (FLOAT * maps * copies + WATERSHED * model.predicts_objects)
     elif not model.info.has_masks:
-        needs["rows of tiles"] = (
-            max((_rows(plan, b) for b in plan.boxes()), default=0) * FLOAT * maps
-        )
+        open_cells = max((open_bytes(plan, box) for box in plan.boxes()), default=0)
+        needs["rows of tiles"] = min(open_cells, MAX_OPEN)
     return needs
-
-
-def _rows(plan: "TilePlan", box: tuple[slice, ...]) -> int:
-    """Pixels of two rows of the tiles that a box of a frame needs; less if there are fewer."""
-    axes = list(zip(box, plan.grid.size, plan.grid.shape, strict=True))
-    lengths = [min(n, side.stop - side.start + 2 * size) for side, size, n in axes]
-    return min(2 * plan.grid.size[0], lengths[0]) * prod(lengths[1:])
 
 
 def _frame(plan: "TilePlan", box: tuple[slice, ...]) -> int:

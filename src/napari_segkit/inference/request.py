@@ -83,8 +83,8 @@ class PredictRequest:
         """Tiles and measures of the image, made once; ValueError if it does not suit the model."""
         require_memory(
             unmeasured_plan(self.model, self.image, self.tile, self.config, self.region),
-            probabilities=self.probabilities,
-            keeps_labels=self.sink is None or isinstance(self.sink, MemorySink),
+            probabilities=self.probabilities and self._is_in_memory,
+            keeps_labels=self._is_in_memory,
         )
         return make_plan(
             self.model,
@@ -95,6 +95,11 @@ class PredictRequest:
             self.config,
             self.region,
         )
+
+    @property
+    def _is_in_memory(self) -> bool:
+        """Whether the result is held in memory as a whole."""
+        return self.sink is None or isinstance(self.sink, MemorySink)
 
     def object_result(
         self,

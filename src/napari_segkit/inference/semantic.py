@@ -14,6 +14,7 @@ from napari_segkit.refinement.blocks import relative_to
 from napari_segkit.tiling import Cell, Tile
 
 from .blending import Blending, blend_frame
+from .columns import in_columns
 from .plan import TilePlan
 from .postprocess import labels_from_probabilities
 from .progress import Progress, TileStep
@@ -62,7 +63,8 @@ def count_steps(plan: TilePlan, cells: Sequence[Cell]) -> int:
     """Number of steps for some cells of a frame."""
     if cells and plan.needs_whole_frames:
         return plan.context(cells[0].region).steps
-    return len({tile.start for cell in cells for tile in cell.tiles})
+    columns = in_columns(plan, cells) if cells else []
+    return sum(len({tile.start for cell in c for tile in cell.tiles}) for c in columns)
 
 
 def predict_cells(
@@ -77,7 +79,17 @@ def _blended_cells(
     plan: TilePlan, frame: dict[str, int], cells: Sequence[Cell], sink: Sink, progress: Progress
 ) -> Generator[TileStep, object, None]:
     """Predict cells of a frame; each is written when its tiles are blended, the middle first."""
-    blending = Blending(plan.grid, cells, plan.middle(frame))
+    columns = in_columns(plan, cells)
+    middle = plan.middle(frame) if len(columns) == 1 else None
+    for column in columns:
+        yield from _blended_column(plan, frame, Blending(plan.grid, column, middle), sink, progress)
+        if progress.is_finishing:
+            return
+
+
+def _blended_column(
+    plan: TilePlan, frame: dict[str, int], blending: Blending, sink: Sink, progress: Progress
+) -> Generator[TileStep, object, None]:
     for tiles in plan.batches(blending.tiles):
         outputs = tile_probabilities(plan, frame, tiles)
         _show(plan, frame, sink, tiles, outputs)

@@ -5,7 +5,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
-from napari_segkit.config import ObjectConfig, PredictConfig, RefineConfig, TileConfig
+from napari_segkit.config import ClusterConfig, ObjectConfig, PredictConfig, RefineConfig, TileConfig
 from napari_segkit.images.types import ImageSource
 from napari_segkit.instances.results import Objects
 from napari_segkit.label_result import LabelResult
@@ -28,6 +28,7 @@ def predict_job(
     config: PredictConfig | None = None,
     probabilities: bool = False,
     region: object = None,
+    cluster: ClusterConfig | None = None,
     sink: "Sink | None" = None,
 ) -> Job[LabelResult]:
     """Predict an image tile by tile, with the arguments of `Segmenter.predict_tiles`."""
@@ -41,6 +42,7 @@ def predict_job(
         config=config,
         probabilities=probabilities,
         region=region,
+        cluster=cluster,
         sink=sink,
     )
     return Job(f"Predict {getattr(image, 'name', 'image')}", steps)

@@ -1,0 +1,283 @@
+"""A prediction that is written into an OME-Zarr folder cell by cell, larger than memory."""
+
+import json
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import replace
+from hashlib import blake2s
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_segkit.images.axes_image import SPATIAL, AxesImage
+from napari_segkit.images.fingerprint import fingerprint
+from napari_segkit.images.notes import say_note
+from napari_segkit.images.orientation import reorient, reorient_spacing
+from napari_segkit.images.regions import Box, Part, Region, label_box, lengths
+from napari_segkit.images.types import AnyArray, Labels
+from napari_segkit.io.journal import Journal
+from napari_segkit.io.replace_file import ExistsError
+from napari_segkit.io.zarr.result_paths import check_target, explain_write_errors, part_folder
+from napari_segkit.io.zarr.writer import (
+    ZarrResult,
+    create_result,
+    finish_result,
+    open_unfinished,
+)
+from napari_segkit.label_result import LabelResult
+from napari_segkit.steps import Step
+from napari_segkit.tiling import LARGE_TILE, Cell
+
+from .plan import TilePlan
+from .request import PredictRequest, PredictTiles
+
+JOURNAL = "journal.txt"
+SMALL_CHUNK = 2**16  # pixels
+SETTINGS_THAT_MAY_CHANGE = ("batch_size", "device", "threads", "tiles_at_once")
+
+
+class ZarrSink:
+    """Writes labels into a zarr folder, probabilities and uncertainty if they are asked for.
+
+    What is finished is noted in a journal: the same prediction into the same folder goes on where
+    a process was stopped or killed. The folder gets its name when it is complete.
+
+    Parameters
+    ----------
+    target : Path
+        The folder, such as cells.zarr.
+    image : AxesImage
+        The image in its own orientation, which the result has, too.
+    keep_probabilities : bool
+        Also write the probabilities of all classes.
+    overwrite : bool
+        Whether a former result, or an unfinished one of another prediction, is replaced.
+    """
+
+    labels: Any  # zarr arrays, in the orientation of `image`
+    probabilities: Any = None
+    uncertainty: Any = None
+
+    def __init__(
+        self,
+        target: Path,
+        image: AxesImage,
+        *,
+        keep_probabilities: bool = False,
+        overwrite: bool = False,
+    ) -> None:
+        self.target = check_target(target, overwrite=overwrite)
+        self._image, self._overwrite = image, overwrite
+        self._keep_probabilities = keep_probabilities
+        self._orientation, self._shape = "", image.label_shape  # of the plan's labels
+        self._journal: Journal | None = None
+        self._result: ZarrResult | None = None
+
+    def start(self, plan: TilePlan) -> None:
+        """Make the arrays, or go on with those of the same prediction; else ValueError."""
+        self._orientation = plan.original.orientation
+        self._shape = plan.original.label_shape
+        record, unfinished = self._record(plan), open_unfinished(self.target)
+        if unfinished is not None:
+            self._journal = self._open_journal()  # refused while another process writes
+        if unfinished is None or self._journal is None or not self._is_same(unfinished, record):
+            self.close()
+            unfinished = self._create(plan, record)
+            self._journal = self._open_journal()
+        elif len(self._journal):
+            say_note(f"{self.target} was begun before: the prediction goes on with it.", 2)
+        self._take(unfinished)
+
+    def _open_journal(self) -> Journal:
+        return Journal(part_folder(self.target) / JOURNAL)
+
+    def is_finished(self, frame: dict[str, int], cell: Cell) -> bool:
+        """Whether a cell of a frame is written, by this process or one before."""
+        return self._journal is not None and _name(frame, cell) in self._journal
+
+    def write(
+        self,
+        frame: dict[str, int],
+        cell: Cell,
+        labels: Labels,
+        probabilities: NDArray[np.float32] | None,
+    ) -> None:
+        """Write a cell, then note that it is finished."""
+        if self._journal is None:
+            raise RuntimeError("start this sink with a plan first.")
+        axes = self._image.label_axes
+        self._store(self.labels, axes, frame, cell, labels)
+        if self.probabilities is not None and probabilities is not None and self._result:
+            stored = self._result.probability_axes
+            self._store(self.probabilities, stored, frame, cell, probabilities)
+        self._journal.add(_name(frame, cell))
+
+    def write_uncertainty(
+        self, frame: dict[str, int], cell: Cell, uncertainty: NDArray[np.float32]
+    ) -> None:
+        """Write the uncertainty of a cell, before its labels."""
+        if self.uncertainty is not None:
+            axes = self._image.label_axes
+            self._store(self.uncertainty, axes, frame, cell, uncertainty)
+
+    def finish(self) -> Generator[Step, None, None]:
+        """Make the coarse levels, and give the folder its name."""
+        if self._result is None or self._journal is None:
+            raise RuntimeError("start this sink with a plan first.")
+        with closing(self._journal):
+            self._take((yield from finish_result(self._result, overwrite=self._overwrite)))
+
+    def completed(self, result: LabelResult) -> LabelResult:
+        """A result with the arrays of the folder, in the orientation of the image."""
+        predicted = result.predicted and result.predicted.reoriented(
+            self._orientation, self._image.orientation
+        )
+        return replace(
+            result,
+            labels=self.labels,
+            probabilities=self.probabilities,
+            uncertainty=self.uncertainty,
+            predicted=predicted,
+        )
+
+    def close(self) -> None:
+        """Let another process go on with it."""
+        if self._journal is not None:
+            self._journal.close()
+
+    def _record(self, plan: TilePlan) -> dict[str, object]:
+        """What the pixels depend on, as JSON gives it back."""
+        record = plan.record() | {
+            "pixels": fingerprint(plan.original),
+            "region": None if plan.region is None else _described(plan.region),
+            "probabilities": self._keep_probabilities,
+        }
+        return dict(json.loads(json.dumps(record)))
+
+    def _is_same(self, unfinished: ZarrResult, record: Mapping[str, object]) -> bool:
+        """Whether an unfinished result is of the same prediction; ValueError unless it may go."""
+        before = unfinished.record
+        changed = [key for key in record if record[key] != before.get(key)]
+        differ = [key for key in changed if key not in SETTINGS_THAT_MAY_CHANGE]
+        if differ and not self._overwrite:
+            raise ExistsError(
+                f"{self.target} was begun by another prediction ({_listed(differ)} differ): choose "
+                "another name, or overwrite."
+            )
+        return not differ
+
+    def _create(self, plan: TilePlan, record: Mapping[str, object]) -> ZarrResult:
+        """Make the empty arrays; what is there of another prediction goes."""
+        image, model = self._image, plan.model
+        return create_result(
+            self.target,
+            image.label_axes,
+            image.label_shape,
+            _chunks(plan, image),
+            dtype=np.min_scalar_type(max(model.values)),
+            classes=model.all_classes,
+            spacing=image.spacing,
+            unit=image.unit,
+            probabilities=self._keep_probabilities,
+            uncertainty=plan.settings.uncertainty is not None,
+            record=record,
+        )
+
+    def _take(self, result: ZarrResult) -> None:
+        self._result, self.labels = result, result.labels
+        self.probabilities = result.probabilities
+        self.uncertainty = result.uncertainty
+
+    def _store(
+        self, target: Any, axes: str, frame: dict[str, int], cell: Cell, values: AnyArray
+    ) -> None:
+        """Write the values of a cell into an array, in the orientation of the image."""
+        box, block = self._oriented(frame, cell, values)
+        index = dict(zip(self._image.label_axes, box, strict=True))
+        if "C" in axes:
+            block = np.moveaxis(block, 0, axes.index("C"))
+        with explain_write_errors(self.target):
+            target[tuple([index.get(axis, slice(None)) for axis in axes])] = block
+
+    def _oriented(
+        self, frame: dict[str, int], cell: Cell, values: AnyArray
+    ) -> tuple[Box, AnyArray]:
+        """The box of a cell along the axes of the labels, and its values along them."""
+        axes, orientation = self._image.label_axes, self._image.orientation
+        box = label_box(axes, frame, cell.region)
+        block = np.empty(
+            (*values.shape[: values.ndim - len(cell.region)], *lengths(box)), values.dtype
+        )
+        one_frame = dict.fromkeys(frame, 0)
+        without_pixels = AxesImage(np.broadcast_to(np.uint8(0), lengths(box)), axes)
+        without_pixels.write(block, one_frame, values)
+        region = Region(axes, self._shape, (Part(box),)).reoriented(self._orientation, orientation)
+        return region.parts[0].box, reorient(block, axes, self._orientation, orientation)
+
+
+def predict_to_zarr(
+    request: PredictRequest, sink: ZarrSink, predict: PredictTiles
+) -> Generator[Step, object, LabelResult]:
+    """Predict into a zarr folder and complete it; an error or a stop keeps what is finished."""
+    try:
+        result = yield from predict(replace(request, sink=sink))
+        if not result.is_partial:
+            yield from sink.finish()
+    except OSError as error:
+        raise OSError(
+            f"{error} What is finished is kept: the same call goes on with it."
+        ) from error
+    finally:
+        sink.close()
+    return sink.completed(result)
+
+
+def _chunks(plan: TilePlan, image: AxesImage) -> tuple[int, ...]:
+    """Lengths of chunks along the axes of the labels: a cell is one, or some small cells are."""
+    grid, ndim = plan.grid, plan.model.ndim
+    steps = [n - o for n, o in zip(grid.size, grid.overlap, strict=True)]
+    if plan.resamples:
+        steps = [LARGE_TILE[ndim]] * ndim
+    lengths = [1] * (3 - ndim) + _whole_steps(steps, plan.frame_shape)
+    along = dict(zip(SPATIAL, _turned(lengths, plan.original.orientation, image), strict=True))
+    pairs = zip(image.label_axes, image.label_shape, strict=True)
+    return tuple(min(along.get(axis, 1), n) for axis, n in pairs)
+
+
+def _whole_steps(steps: Sequence[int], shape: Sequence[int]) -> list[int]:
+    """So many steps along each axis that a chunk is no tiny file."""
+    lengths = list(steps)
+    while prod(lengths) < SMALL_CHUNK and any(
+        n < end for n, end in zip(lengths, shape, strict=True)
+    ):
+        lengths = [n + step for n, step in zip(lengths, steps, strict=True)]
+    return lengths
+
+
+def _turned(lengths: Sequence[int], orientation: str, image: AxesImage) -> list[int]:
+    """Lengths along Z, Y and X of an orientation, along those of an image."""
+    return [int(n) for n in reorient_spacing(lengths, orientation, image.orientation)]
+
+
+def _name(frame: dict[str, int], cell: Cell) -> str:
+    """Names a cell among those of all frames."""
+    sides = [f"{side.start}:{side.stop}" for side in cell.region]
+    return " ".join([*map(str, frame.values()), *sides])
+
+
+def _described(region: Region) -> dict[str, object]:
+    """A region, so that another one has another description."""
+    digest = blake2s(digest_size=8)
+    for part in region.parts:
+        digest.update(repr(part.box).encode())
+        digest.update(b"" if part.mask is None else np.packbits(part.mask).tobytes())
+    return region.to_dict() | {"digest": digest.hexdigest()}
+
+
+def _listed(keys: Sequence[str]) -> str:
+    """What differs, in words."""
+    named = {"model": "the model", "pixels": "the image", "image": "the image"}
+    return " and ".join(dict.fromkeys(named.get(key, key) for key in keys))
