@@ -27,3 +27,12 @@ class ClusterConfig(Checked):
     scheduler: str | None = None
     worker_threads: Annotated[int, {"min": 1, "max": 1024}] = 1
     timeout: Annotated[float, {"min": 0.1, "max": 3600.0, "step": 1.0}] = 10.0
+
+    def __post_init__(self) -> None:
+        """Check that an address was given, if any."""
+        super().__post_init__()
+        if self.scheduler is not None and not self.scheduler.strip():
+            raise ValueError(
+                "ClusterConfig.scheduler is empty: give the address of a Dask scheduler, such as "
+                "tcp://10.0.0.5:8786, or none."
+            )

@@ -318,3 +318,13 @@ def test_the_image_follows_the_selected_prediction(ready, viewer, qtbot):
     assert ready.image.value.name == "other"
     viewer.layers.selection.active = layer
     assert ready.image.value.name == "cells"
+
+
+def test_the_scheduler_of_a_cluster_is_named_and_must_answer(ready, qtbot):
+    ready.cluster.scheduler.value = " "
+    assert "Scheduler is empty: give the address" in ready.bar.hint.text()
+    ready.cluster.scheduler.value, ready.cluster.timeout.value = "tcp://127.0.0.1:9", 0.2
+    assert "cluster=ClusterConfig(scheduler='tcp://127.0.0.1:9', timeout=0.2)" in ready.code()
+    ready.bar.button.click()
+    qtbot.waitUntil(lambda: not ready.bar.is_running, timeout=60_000)
+    assert "tcp://127.0.0.1:9 does not answer within 0.2 s" in ready.bar.status.text()

@@ -24,7 +24,13 @@ from napari_segkit._qt.widgets.model_summary import summary
 from napari_segkit._qt.widgets.refine_form import RefineForm, cleanup_classes, unit_of
 from napari_segkit._qt.widgets.run_bar import RunBar
 from napari_segkit._qt.widgets.section import Section
-from napari_segkit.config import ObjectConfig, PredictConfig, RefineConfig, TileConfig
+from napari_segkit.config import (
+    ClusterConfig,
+    ObjectConfig,
+    PredictConfig,
+    RefineConfig,
+    TileConfig,
+)
 from napari_segkit.config._schema import to_python
 from napari_segkit.images.axes_image import as_image
 from napari_segkit.images.channels import may_stand_for
@@ -63,6 +69,7 @@ class PredictDock(Dock):
         self.options = ImageOptions(self.session)
         self.form = Form(TileConfig)
         self.network = NetworkForm()
+        self.cluster = Form(ClusterConfig)
         self.objects = ObjectsPanel(self.session)
         self.masks = ClassMasks(self.session)
         self.masks_section = Section(MASKS, self.masks, MASKS_TIP)
@@ -108,6 +115,7 @@ class PredictDock(Dock):
             refine=self.refine_settings(),
             config=self._config(),
             probabilities=self.probabilities.keep.value,
+            cluster=self.cluster.value,
             region=self._region(),
         )
 
@@ -121,6 +129,7 @@ class PredictDock(Dock):
             refine=self.refine_settings(),
             config=self._config(),
             probabilities=self.probabilities.keep.value,
+            cluster=self.cluster.value,
         )
 
     def _axes_of_several(self) -> list[str | None]:
@@ -165,6 +174,8 @@ class PredictDock(Dock):
         if (config := self._config()) != PredictConfig():
             arguments += f", config={to_python(config)}"
         arguments += ", probabilities=True" * self.probabilities.keep.value
+        if self.cluster.value != ClusterConfig():
+            arguments += f", cluster={to_python(self.cluster.value)}"
         verb = "predict_layers" if several else "predict"
         return python_snippets.with_import(f"session(viewer).{verb}({arguments})")
 
@@ -183,6 +194,7 @@ class PredictDock(Dock):
         self.add_group("Refine", _form=self.refine, _probabilities=self.probabilities)
         self.add_group("Tiles", opened=False, _form=self.form, device=self.device)
         self.add_group("Network", opened=False, _form=self.network)
+        self.add_group("Cluster", opened=False, _form=self.cluster)
         self.result = self.add_group("Result", _masks=self.masks_section)
         self.add_group("Picture", opened=False, _row=self.picture)
         self.footer.addWidget(self.bar)
@@ -195,6 +207,7 @@ class PredictDock(Dock):
         self.options.changed.connect(self.state.request)
         self.form.changed.connect(self.state.request)
         self.network.changed.connect(self.state.request)
+        self.cluster.changed.connect(self.state.request)
         self.objects.changed.connect(self.state.request)
         self.objects.message.connect(self._on_message)
         self.refine.changed.connect(self.state.request)
@@ -272,7 +285,7 @@ class PredictDock(Dock):
         problem = None
         if not self.where.is_several:
             problem = self.axes.problem or self.options.problem or self._mismatch(self.image.value)
-        problem = problem or self.form.problem or self.refine.problem
+        problem = problem or self.form.problem or self.refine.problem or self.cluster.problem
         problem = problem or self.network.problem_with(self.session.segmenter.trained)
         return problem or (self.objects.problem if self.predicts_objects else None)
 
