@@ -2,6 +2,7 @@ from ._qt.session.session import session
 from .comparison.compare import compare
 from .config import (
     AugmentConfig,
+    BatchConfig,
     CleanConfig,
     ClusterConfig,
     CRFConfig,
@@ -25,6 +26,7 @@ from .evaluation.report import evaluate
 from .images.drawn_labels import draw_labels
 from .images.slice_interpolation import interpolate_slices
 from .images.where_next import next_place
+from .jobs.batch.predict_files import predict_files
 from .mean_model import mean_model
 from .measurement.measure import measure
 from .merged_model import merge_panoptic
@@ -40,6 +42,7 @@ from .training_set import TrainingRow, TrainingSet
 
 __all__ = [
     "AugmentConfig",
+    "BatchConfig",
     "CRFConfig",
     "CleanConfig",
     "ClusterConfig",
@@ -73,6 +76,7 @@ __all__ = [
     "measure",
     "merge_panoptic",
     "next_place",
+    "predict_files",
     "refine",
     "session",
     "smooth",

@@ -5,6 +5,7 @@ the limits inside ``Annotated`` are read at run time.
 """
 
 from .augment import AugmentConfig
+from .batch import BatchConfig
 from .cluster import ClusterConfig
 from .evaluate import Connectivity, EvaluateConfig, MetricsKind
 from .folds import FoldConfig
@@ -29,6 +30,7 @@ from .training import LabelsAre, Normalise, TrainConfig
 
 __all__ = [
     "AugmentConfig",
+    "BatchConfig",
     "CRFConfig",
     "CleanConfig",
     "ClusterConfig",
