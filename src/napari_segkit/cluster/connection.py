@@ -30,11 +30,13 @@ def connected(config: ClusterConfig) -> "Iterator[Client]":
             client.close(timeout=config.timeout)
 
 
-def slots(client: "Client") -> tuple[int, bool]:
-    """How many blocks the workers predict at once, and whether only those with a GPU do."""
-    workers = client.scheduler_info(n_workers=-1)["workers"].values()
-    cards = sum(int(worker["resources"].get(GPU, 0)) for worker in workers)
-    return (cards, True) if cards else (sum(worker["nthreads"] for worker in workers), False)
+def slots(client: "Client") -> tuple[dict[str, int], bool]:
+    """How many blocks each worker predicts at once, and whether only those with a GPU do."""
+    workers = client.scheduler_info(n_workers=-1)["workers"]
+    cards = {a: int(w["resources"].get(GPU, 0)) for a, w in workers.items()}
+    if any(cards.values()):
+        return {address: count for address, count in cards.items() if count}, True
+    return {address: worker["nthreads"] for address, worker in workers.items()}, False
 
 
 def lost(config: ClusterConfig) -> ConnectionError:

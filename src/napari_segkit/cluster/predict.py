@@ -65,7 +65,7 @@ def predict_tiles(
 def _parts(plan: TilePlan, sink: Sink, client: "Client") -> list[Part]:
     """What is missing, in blocks."""
     missing = [(frame, missing_cells(plan, sink, frame)) for frame in plan.frames()]
-    frames, workers = len(missing), slots(client)[0] or UNKNOWN
+    frames, workers = len(missing), sum(slots(client)[0].values()) or UNKNOWN
     keeps = sink.probabilities is not None
     return [
         Part(frame, block)

@@ -1,7 +1,8 @@
 """The blocks that are under way on the workers of a cluster."""
 
 import warnings
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from uuid import uuid4
@@ -38,7 +39,7 @@ class Tasks:
         self._client, self._config = client, config
         self._name, self._submitted = f"segkit-{uuid4().hex}", 0
         self._model = client.submit(keep, bytes_of(model), key=f"{self._name}-model")
-        self._parts: dict[Future[Any], Part] = {}
+        self._parts: dict[Future[Any], tuple[Part, str]] = {}  # and the worker it was offered
         self._done: SimpleQueue[Future[Any]] = SimpleQueue()
         self._workers: dict[str, str] = {}  # devices by address
         self._told: set[str] = set()
@@ -56,11 +57,13 @@ class Tasks:
 
     def room(self) -> int:
         """How many more blocks keep the workers busy."""
-        return max(AT_LEAST, AHEAD * self._slots()[0]) - len(self)
+        return max(AT_LEAST, AHEAD * sum(self._slots()[0].values())) - len(self)
 
     def submit(self, plan: TilePlan, part: Part, *, probabilities: bool) -> None:
         """Send a block; its pixels are read now."""
         block = block_of(plan, part.frame, part.cells, probabilities=probabilities)
+        workers, are_cards = self._slots()
+        offered = self._least_busy(workers)
         self._submitted += 1
         future = self._client.submit(
             predict_on_worker,
@@ -69,9 +72,11 @@ class Tasks:
             self._config.worker_threads,
             versions(),
             key=f"{self._name}-{self._submitted}",
-            resources={GPU: 1} if self._slots()[1] else None,
+            resources={GPU: 1} if are_cards else None,
+            workers=offered or None,  # else all go where the model is first
+            allow_other_workers=bool(offered),
         )
-        self._parts[future] = part
+        self._parts[future] = part, offered
         future.add_done_callback(self._done.put)
 
     def completed(self) -> Iterator[tuple[Part, list[PredictedCell]]]:
@@ -84,7 +89,8 @@ class Tasks:
         while not self._done.empty():
             ready.append(self._done.get())
         for future in ready:
-            yield self._parts.pop(future), self._result(future)
+            part, _ = self._parts.pop(future)
+            yield part, self._result(future)
 
     def record(self) -> dict[str, object]:
         """Where the blocks were predicted, for the provenance."""
@@ -92,7 +98,12 @@ class Tasks:
         threads = self._config.worker_threads
         return {"workers": len(self._workers), "devices": devices, "threads": threads}
 
-    def _slots(self) -> tuple[int, bool]:
+    def _least_busy(self, workers: Mapping[str, int]) -> str:
+        """The worker with the fewest blocks for what it predicts at once; "" without any."""
+        offers = Counter(address for _, address in self._parts.values())
+        return min(workers, key=lambda address: offers[address] / workers[address], default="")
+
+    def _slots(self) -> tuple[dict[str, int], bool]:
         try:
             return slots(self._client)
         except OSError as error:
