@@ -3,6 +3,7 @@
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from uuid import uuid4
@@ -48,8 +49,9 @@ class Tasks:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for future in [*self._parts, self._model]:
-            future.cancel()
+        with suppress(Exception):  # of a client whose scheduler is lost
+            for future in [*self._parts, self._model]:
+                future.cancel()
         self._parts.clear()
 
     def __len__(self) -> int:
@@ -104,6 +106,8 @@ class Tasks:
         return min(workers, key=lambda address: offers[address] / workers[address], default="")
 
     def _slots(self) -> tuple[dict[str, int], bool]:
+        if self._client.status != "running":
+            raise lost(self._config)
         try:
             return slots(self._client)
         except OSError as error:
