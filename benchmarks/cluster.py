@@ -90,7 +90,7 @@ def main() -> None:
 
 def local(workers: int) -> LocalCluster:
     """A cluster on this machine with so many processes of one thread."""
-    return LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None)
+    return LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=":0")
 
 
 if __name__ == "__main__":

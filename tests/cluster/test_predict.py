@@ -15,7 +15,7 @@ from napari_segkit.inference.sink import MemorySink
 from napari_segkit.steps import Finish, drain
 from napari_segkit.versions import versions
 
-IMAGE = np.tile(coins(), (2, 2))[:300, :500]
+IMAGE = np.tile(coins(), (2, 2))[:200, :300]
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def segmenter(make):
 def threads():
     """A cluster in this process, with a worker of two threads."""
     with LocalCluster(
-        n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None
+        n_workers=1, threads_per_worker=2, processes=False, dashboard_address=":0"
     ) as cluster:
         yield ClusterConfig(cluster.scheduler_address)
 
@@ -40,7 +40,7 @@ def blocks(monkeypatch):
 
 def test_a_cluster_gives_the_pixels_of_this_machine(segmenter, threads, blocks):
     config = PredictConfig(uncertainty="margin")
-    options = {"config": config, "probabilities": True, "region": np.s_[30:, 10:450]}
+    options = {"config": config, "probabilities": True, "region": np.s_[30:, 10:250]}
     here = drain(segmenter.predict_tiles(IMAGE, **options))
     there = drain(segmenter.predict_tiles(IMAGE, cluster=threads, **options))
     for name in ("labels", "probabilities", "uncertainty"):
@@ -107,7 +107,7 @@ def test_an_error_of_a_block_is_that_of_this_machine(segmenter, threads, monkeyp
 def test_a_lost_scheduler_is_said_and_what_is_finished_is_kept(segmenter, blocks, require_sentence):
     sink = MemorySink()
     with LocalCluster(
-        n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None
+        n_workers=1, threads_per_worker=1, processes=False, dashboard_address=":0"
     ) as cluster:
         config = ClusterConfig(cluster.scheduler_address, timeout=0.5)
         steps = segmenter.predict_tiles(IMAGE, cluster=config, sink=sink)
@@ -123,7 +123,7 @@ def test_a_lost_scheduler_is_said_and_what_is_finished_is_kept(segmenter, blocks
 
 @pytest.mark.slow
 def test_a_killed_worker_costs_only_time(segmenter, blocks):
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster:
         steps = segmenter.predict_tiles(IMAGE, cluster=ClusterConfig(cluster.scheduler_address))
         while next(steps).done == 0:
             pass
