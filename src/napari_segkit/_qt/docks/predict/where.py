@@ -31,6 +31,7 @@ class Place(Enum):
     VIEW = "In view"
     REGIONS = "Inside regions"
     SELECTED = "Selected images"
+    FILES = "Files …"
 
 
 TIPS = {
@@ -39,6 +40,7 @@ TIPS = {
     Place.VIEW: "What the canvas shows of the slice at the sliders; in 3D all that is displayed.",
     Place.REGIONS: "What lies inside the shapes of a Shapes layer.",
     Place.SELECTED: "All Image layers that are selected in the layer list, one after the other.",
+    Place.FILES: "Image files, a folder with its sub-folders, a pattern or a list, into a folder.",
 }
 
 
@@ -71,6 +73,11 @@ class WhereChoice(QWidget):
     def is_several(self) -> bool:
         """Whether the selected images are predicted."""
         return self.place.value is Place.SELECTED
+
+    @property
+    def is_files(self) -> bool:
+        """Whether files are predicted."""
+        return self.place.value is Place.FILES
 
     def region(self, layer: Image, image: AxesImage, ndim: int) -> object:
         """The region of an image layer, as predictions take it; None: all of it.
