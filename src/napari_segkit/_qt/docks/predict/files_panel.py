@@ -4,7 +4,7 @@ from pathlib import Path
 
 from magicgui.widgets import CheckBox
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QPushButton, QWidget
+from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QHeaderView, QLineEdit, QPushButton, QWidget
 
 from napari_segkit._qt.session.task import Task
 from napari_segkit._qt.widgets.forms import Form
@@ -48,6 +48,9 @@ class FilesPanel(QWidget):
         self.form = Form(BatchConfig)
         self.failed = ReadOnlyTable(["Failed", "Why"])
         self.failed.setMaximumHeight(TABLE_HEIGHT)
+        header = self.failed.horizontalHeader()  # the reason has the spare width
+        header.setSectionResizeMode(0, QHeaderView.ResizeMode.ResizeToContents)
+        header.setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
         self.failed.hide()
         self._lay_out()
         for line in (self.images, self.output):
