@@ -15,9 +15,9 @@ from napari_segkit.images.layer_metadata import KEY
 from napari_segkit.io.filenames import AnyPath
 from napari_segkit.io.output_paths import check_output_folder
 from napari_segkit.io.replace_file import ExistsError, WriteError, cause
+from napari_segkit.io.zarr_folders import LABELS
 
 PART = ".{}.segkit-part"
-LABELS = "labels"
 
 
 def check_target(target: AnyPath, *, overwrite: bool = False) -> Path:
