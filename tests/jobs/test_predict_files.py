@@ -31,6 +31,10 @@ def scene(squares, brighter=0):
     return image + np.uint8(brighter)
 
 
+def write(file, image):
+    tifffile.imwrite(file, image, resolution=(1e4 / PIXEL_SIZE,) * 2, resolutionunit="CENTIMETER")
+
+
 @pytest.fixture(scope="module")
 def segmenter():
     config = TrainConfig(epochs=1, unlabelled=None, labels_are="classes")
@@ -42,11 +46,10 @@ def segmenter():
 @pytest.fixture
 def images(tmp_path):
     """Images of the same names in sub-folders, a broken one among them."""
-    pixels = {"cm": 1e4 / PIXEL_SIZE}
     for name, image in {"a/x": scene(2), "a/deep/x": scene(3), "c/x": scene(4, 30)}.items():
         file = tmp_path / "images" / f"{name}.tif"
         file.parent.mkdir(parents=True, exist_ok=True)
-        tifffile.imwrite(file, image, resolution=(pixels["cm"],) * 2, resolutionunit="CENTIMETER")
+        write(file, image)
     (tmp_path / "images/b").mkdir()
     (tmp_path / "images/b/x.tif").write_bytes(b"II*\0 this is no image")
     return tmp_path / "images"
@@ -101,7 +104,7 @@ def test_a_second_run_goes_on_and_keeps_the_measurements(segmenter, images, tmp_
     file, out = tmp_path / "table.csv", tmp_path / "out"
     first = drain(predict_files(segmenter, images, out, measurements=file))
     (out / "a/x.tif").unlink()
-    tifffile.imwrite(images / "b/x.tif", scene(1))
+    write(images / "b/x.tif", scene(1))
     with pytest.raises(ValueError, match="exists already"):
         drain(predict_files(segmenter, images, out, measurements=file))
     again = predict_files(segmenter, images, out, measurements=file, skip_existing=True)
