@@ -40,6 +40,14 @@ def part_folder(target: Path) -> Path:
     return target.with_name(PART.format(target.name))
 
 
+def table_file(target: Path) -> Path:
+    """The CSV file of objects beside a result, or beside the image that it belongs to."""
+    image = image_of(target)
+    if image is None:
+        return target.with_name(f"{target.stem}.csv")
+    return image.with_name(f"{image.stem}_{target.name}.csv")
+
+
 def remove_folder(folder: Path) -> None:
     """Remove a folder of this package, if it is there."""
     try:

@@ -98,18 +98,20 @@ def create_result(
     uncertainty: bool = False,
     record: Mapping[str, Any] | None = None,
     shards: Sequence[int] | None = None,
+    are_ids: bool = False,
 ) -> ZarrResult:
     """Make the arrays of a result in the part folder of `target`, in place of an unfinished one.
 
     `target` is a new folder, or ``image.zarr/labels/NAME``: labels of an OME-Zarr image, in its
     version of the format. What lies in one of the `chunks`, or `shards`, is best written at once.
+    With `are_ids`, the labels are ids of objects, and the classes those of the probabilities.
     """
     path = as_path("target", target)
     require_own_folder(path, needed=probabilities or uncertainty)
     image = image_of(path)
     zarr_format = zarr.open_group(image, mode="r").metadata.zarr_format if image else 3
     stored = {KEY: {**(record or {}), "axes": axes}}
-    about = label_attributes(classes, zarr_format, "../../" if image else "")
+    about = label_attributes(() if are_ids else classes, zarr_format, "../../" if image else "")
     labels = Layout(axes, tuple(shape), tuple(chunks), tuple(shards) if shards else None)
     if zarr_format == 2:
         labels = Layout(axes, labels.shape, labels.shards or labels.chunks)
