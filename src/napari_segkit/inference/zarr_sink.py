@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_segkit.freed_memory import give_back
 from napari_segkit.images.axes_image import SPATIAL, AxesImage
 from napari_segkit.images.fingerprint import fingerprint
 from napari_segkit.images.notes import say_note
@@ -36,6 +37,7 @@ from .request import PredictRequest
 
 JOURNAL = "journal.txt"
 SMALL_CHUNK = 2**16  # pixels
+CELLS_BETWEEN = 16  # after which memory that threads keep is given back
 SETTINGS_THAT_MAY_CHANGE = ("batch_size", "device", "threads", "tiles_at_once")
 
 
@@ -114,6 +116,8 @@ class ZarrSink:
             stored = self._result.probability_axes
             self._store(self.probabilities, stored, frame, cell, probabilities)
         self._journal.add(_name(frame, cell))
+        if len(self._journal) % CELLS_BETWEEN == 0:
+            give_back()
 
     def write_uncertainty(
         self, frame: dict[str, int], cell: Cell, uncertainty: NDArray[np.float32]
