@@ -369,7 +369,9 @@ def test_a_header_larger_than_the_file_is_refused(tmp_path):
 
 
 def test_a_header_cannot_request_more_memory_than_the_file_holds(file):
-    rewrite(file, lambda h, _: h.update(channels=10**9, statistics=None, contrast=[]))
+    rewrite(
+        file, lambda h, _: h.update(channels=10**9, statistics=None, contrast=[], intensities=None)
+    )
     with pytest.raises(ValueError, match="tensors do not match this model"):
         Segmenter.load(file)
 

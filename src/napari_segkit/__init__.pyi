@@ -2,6 +2,7 @@ from ._qt.session.session import session
 from .comparison.compare import compare
 from .config import (
     AugmentConfig,
+    BatchConfig,
     CleanConfig,
     CRFConfig,
     EvaluateConfig,
@@ -24,6 +25,7 @@ from .evaluation.report import evaluate
 from .images.drawn_labels import draw_labels
 from .images.slice_interpolation import interpolate_slices
 from .images.where_next import next_place
+from .jobs.batch.predict_files import predict_files
 from .mean_model import mean_model
 from .measurement.measure import measure
 from .merged_model import merge_panoptic
@@ -39,6 +41,7 @@ from .training_set import TrainingRow, TrainingSet
 
 __all__ = [
     "AugmentConfig",
+    "BatchConfig",
     "CRFConfig",
     "CleanConfig",
     "EvaluateConfig",
@@ -71,6 +74,7 @@ __all__ = [
     "measure",
     "merge_panoptic",
     "next_place",
+    "predict_files",
     "refine",
     "session",
     "smooth",

@@ -10,6 +10,7 @@ from torch import nn
 
 from .arguments import given, require_type
 from .config import ModelSpec, RefineConfig
+from .images.intensity_range import IntensityRange
 from .models import model_info
 from .models.mean_network import MeanNetwork
 from .segmenter import Segmenter
@@ -72,6 +73,7 @@ def mean_of(models: Sequence[TrainedModel]) -> TrainedModel:
         object_size=median(m.object_size for m in models),
         contrast=tuple(map(min, zip(*(m.contrast for m in models), strict=False))),
         white=max(m.white for m in models),
+        intensities=_shared_intensities(models),
         history=(),
         learning_rates=(),
         provenance=_provenance(models),
@@ -87,6 +89,14 @@ def require_mean(spec: ModelSpec, *, is_merged: bool = False) -> None:
             f"{made} predicts objects with masks, which have no mean: use one of the models, or "
             "semantic models with objects='distance' for objects."
         )
+
+
+def _shared_intensities(models: Sequence[TrainedModel]) -> IntensityRange | None:
+    """Those of the training images of all models, if they are known."""
+    ranges = [model.intensities for model in models]
+    known = [each for each in ranges if each is not None]
+    ends = [end for each in known for end in (each.smallest, each.largest)]
+    return IntensityRange.of(ends) if len(known) == len(ranges) else None
 
 
 def _networks(model: TrainedModel) -> list[nn.Module]:

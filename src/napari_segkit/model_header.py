@@ -16,6 +16,7 @@ from .config._schema import from_dict, to_dict
 from .error_messages import printable
 from .images.classes import MAX_NAME
 from .images.intensity import Statistics
+from .images.intensity_range import IntensityRange
 from .io.checked_json import (
     Header,
     as_class,
@@ -63,6 +64,7 @@ def header(model: TrainedModel) -> Header:
         "statistics": asdict(model.statistics) if model.statistics else None,
         "contrast": model.contrast,
         "white": model.white,
+        "intensities": asdict(model.intensities) if model.intensities else None,
         "history": model.history[-MAX_HISTORY:],
         "learning_rates": model.learning_rates[:MAX_HISTORY],
         "provenance": model.provenance,
@@ -100,6 +102,7 @@ def read_header(written: Header) -> TrainedModel:
         statistics=_statistics(statistics) if statistics is not None else None,
         contrast=as_numbers(written.get("contrast", []), "contrast", 0),
         white=as_number(written.get("white", 1.0), "white", 0),
+        intensities=_intensities(written.get("intensities")),
         history=as_numbers(written["history"], "history"),
         learning_rates=as_numbers(written.get("learning_rates", []), "learning rates", 0),
         provenance=_provenance(written["provenance"]),
@@ -158,6 +161,14 @@ def _check_options(options: Mapping[str, object]) -> None:
 
 def _statistics(written: Mapping[str, object]) -> Statistics:
     return Statistics(as_numbers(written["low"], "low"), as_numbers(written["high"], "high"))
+
+
+def _intensities(written: object) -> IntensityRange | None:
+    """Those of the training images; earlier files do not know them."""
+    if written is None:
+        return None
+    ends = as_typed(written, dict, "intensities")
+    return IntensityRange(_statistics(ends["smallest"]), _statistics(ends["largest"]))
 
 
 def _provenance(written: object) -> dict[str, object]:

@@ -19,6 +19,7 @@ from .images.intensity import (
     measure_statistics,
     white_of,
 )
+from .images.intensity_range import IntensityRange
 from .images.orientation import reorient_spacing
 from .images.pixel_sizes import difference_text, is_alike, require_pixel_sizes, unknown_text
 from .images.resample import SPACING_TOLERANCE
@@ -53,6 +54,7 @@ class TrainedModel:
     statistics: Statistics | None = None  # if normalised by the training images
     contrast: tuple[float, ...] = ()  # of each channel of the faintest training image, if known
     white: float = 1.0  # highest value of their dtype
+    intensities: IntensityRange | None = None  # of the training images, if they were measured
     history: tuple[float, ...] = ()  # loss of each step
     learning_rates: tuple[float, ...] = ()  # of each step, where the clock set them
     provenance: dict[str, object] = field(default_factory=dict)
@@ -103,6 +105,8 @@ class TrainedModel:
             "clean-up": not {c.value for c in self.refine.clean} <= set(values)
             or (predicts_objects(self.spec) and self.refine.clean),
             "statistics": self.statistics is not None and not self._fits(self.statistics),
+            "intensities": self.intensities is not None
+            and not self.intensities.is_of(self.channels),
             "contrast": not 0 < self.white < inf
             or not all(0 <= c < inf for c in self.contrast)
             or len(self.contrast) not in (0, self.channels),
@@ -228,6 +232,13 @@ class TrainedModel:
         if self.config.resize is not None:
             return None
         return unknown_text(image, self, self.ndim)
+
+    @property
+    def seen_intensities(self) -> IntensityRange | None:
+        """Those of the training images; of earlier files only the pooled ones may be known."""
+        if self.intensities is None and self.statistics is not None:
+            return IntensityRange.of([self.statistics])
+        return self.intensities
 
     def measure(self, image: AxesImage) -> Statistics:
         """Statistics that normalise an image, as chosen for training."""

@@ -14,6 +14,7 @@ from .terminal import (
     SMALLER,
     USER_ERRORS,
     error_line,
+    in_options,
     print_files,
     print_warnings,
     progress_lines,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from napari_segkit.training_set import TrainingSet
 
 T = TypeVar("T")
+J = TypeVar("J", bound=tuple[*tuple["ImageFiles", ...], Path])
 
 FORMATS = ("tif", "nii.gz", "nii", "png", "npy")
 LIST = "CSV list with the columns images and masks"
@@ -105,31 +107,18 @@ def one_place(first: str, others: Sequence[str]) -> str | None:
 
 
 def find_inputs(given: Sequence[str], output: str) -> list["ImageFiles"]:
-    """Images of files, folders, patterns and lists, each once, without those among the results.
-
-    Says which look like labels, because they would be taken as images.
-    """
-    from napari_segkit.io.filenames import LISTS, shorten
-    from napari_segkit.io.folders import listed_images
-    from napari_segkit.io.image_files import find_images
-    from napari_segkit.io.name_words import is_label
+    """Images of files, folders, patterns, lists and projects, as `find_files` gives them."""
+    from napari_segkit.jobs.batch.inputs import find_files, say_labels, without_repeats
     from napari_segkit.project.paths import is_project
 
     found: list[ImageFiles] = []
-    for path in map(Path, given):
-        if is_project(path):
-            found += [image for image, _ in project_files(open_project(path).training_set)]
-            continue
-        is_list = path.suffix.lower() in LISTS and path.is_file()
-        found += listed_images(path) if is_list else find_images(path, without=Path(output))
-    images = list({tuple(p.absolute() for p in image.paths): image for image in found}.values())
-    labels = [image.name for image in images if is_label(image)]
-    if 0 < len(labels) < len(images):
-        say(
-            f"Note: {len(labels)} of {len(images)} files have names of labels and are taken as "
-            f"images: {shorten(labels)}. A pattern in quotes chooses the images alone."
-        )
-    return images
+    with print_warnings():
+        for path in given:
+            if is_project(path):
+                found += [image for image, _ in project_files(open_project(path).training_set)]
+            else:
+                found += find_files([path], output)
+        return say_labels(without_repeats(found))
 
 
 def open_project(folder: str | Path) -> "Project":
@@ -184,36 +173,6 @@ def named_model(output: str) -> Path:
 
     file = Path(output) / f"model{MODEL}" if is_output_folder(output) else Path(output)
     return model_path(file) if stem(file) == file.name else file
-
-
-def plan_files(
-    given: Sequence[str],
-    images: Sequence["ImageFiles"],
-    output: str,
-    suffix: str | None,
-    files_of: Callable[[Path], Sequence[Path]],
-    *,
-    inputs: Iterable[Path] = (),
-) -> list[tuple["ImageFiles", Path]]:
-    """Pair images with label files; ValueError if a file replaces an input or another result.
-
-    `given` are the files, folders or patterns of the images. `files_of` are all files of the result
-    with these labels. `inputs` are read besides the images.
-    """
-    from napari_segkit.io.output_paths import require_inputs_kept
-    from napari_segkit.jobs.output_files import plan_outputs
-
-    pairs = plan_outputs(given, images, output, suffix)
-    source_of: dict[Path, Path] = {}
-    for source, target in pairs:
-        for file in files_of(target):
-            if (other := source_of.setdefault(file, source.path)) != source.path:
-                raise ValueError(
-                    f"{other} and {source.path} would both be written to {file}: give them "
-                    "different names, or process them one at a time."
-                )
-    require_inputs_kept(source_of, [*(p for image in images for p in image.paths), *inputs])
-    return pairs
 
 
 def say_pairs(pairs: "Pairs", given: str) -> None:
@@ -280,7 +239,7 @@ def for_each_file(
     Of several, go on after errors. Jobs whose results are among the `existing` are left out. Gives
     the exit status: 1 if a file failed.
     """
-    left = jobs if existing is None else _left(jobs, existing)
+    left, _ = left_jobs(jobs, existing)
     do = work if existing is None else _only_own(work, existing)
     failed = 0
     with on_signals(interrupt), progress_lines(parts=0) as show:
@@ -293,22 +252,17 @@ def for_each_file(
     return min(failed, 1)
 
 
-def _left(
-    jobs: Sequence[tuple[*tuple["ImageFiles", ...], Path]], existing: "ExistingResults"
-) -> list[tuple[*tuple["ImageFiles", ...], Path]]:
-    """The jobs whose results are not there yet; says how many are, and which differ."""
-    from napari_segkit.io.filenames import shorten
+def left_jobs(jobs: Sequence[J], existing: "ExistingResults | None") -> tuple[list[J], list[J]]:
+    """The jobs whose results are not there yet, and the others, of which it says how many."""
+    from napari_segkit.jobs.existing_results import skipped_text, split_existing
 
-    done = [job[-1] for job in jobs if existing.is_done(job[-1])]
+    if existing is None:
+        return list(jobs), []
+    left, done = split_existing(jobs, existing)
     if done:
-        say(f"{len(done)} of {len(jobs)} results exist and are skipped.")
-    if others := [str(target) for target in done if existing.made_otherwise(target)]:
-        say(
-            f"Note: {len(others)} of these were made by another model or with other settings: "
-            f"{shorten(others)}. They stay as they are; --overwrite makes all anew."
-        )
-    skipped = set(done)
-    return [job for job in jobs if job[-1] not in skipped]
+        text, note = skipped_text(done, len(jobs), existing)
+        say(f"{text}\nNote: {in_options(note)}" if note else text)
+    return left, done
 
 
 def _only_own(work: Callable[..., object], existing: "ExistingResults") -> Callable[..., object]:

@@ -6,35 +6,35 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from napari_segkit.config import (
+    BatchConfig,
     MaskConfig,
     ModelSpec,
     ObjectConfig,
     PredictConfig,
-    RefineConfig,
     TileConfig,
 )
-from napari_segkit.config._schema import config_fields, to_dict
+from napari_segkit.config._schema import config_fields
 from napari_segkit.config.pictures import Style
-from napari_segkit.models import KINDS, MODELS
+from napari_segkit.models import MODELS
 
+from .batch_lines import run_batch
 from .file_options import (
     add_common,
     add_output,
     find_inputs,
-    for_each_file,
     holds_several,
-    plan_files,
-    run_job,
+    left_jobs,
     set_up_device,
 )
 from .options import add_options, flag, read_options
 from .refine_options import add_refine, refine_config
 from .region_option import add_region, read_region, require_region
-from .terminal import in_options, print_warnings, say
+from .signals import HeldSignals
+from .terminal import error_line, in_options, print_warnings
 
 if TYPE_CHECKING:
     from napari_segkit.io.image_files import ImageFiles
-    from napari_segkit.jobs.existing_results import ExistingResults
+    from napari_segkit.jobs.batch.processes import FileJob
     from napari_segkit.jobs.output_options import OutputOptions
     from napari_segkit.segmenter import Segmenter
     from napari_segkit.trained_model import TrainedModel
@@ -54,12 +54,15 @@ def add_arguments(parser: ArgumentParser) -> None:
     add_common(parser)
     add_options(parser, TileConfig())
     add_options(parser, PredictConfig())
+    add_options(parser, BatchConfig())
     add_region(parser, "pixels to predict, 0 elsewhere")
     _add_results(parser)
     add_refine(parser, "as stored with the model", "Options not given keep the model's settings.")
 
 
 def run(args: Namespace) -> int:
+    from napari_segkit.jobs.output_files import plan_files
+
     read_options(args, TileConfig())  # wrong values are reported before any work
     require_region(args.region)
     settings = read_options(args, PredictConfig())
@@ -81,33 +84,52 @@ def run(args: Namespace) -> int:
         segmenter.refine = config
     output.check(segmenter.ready())
     set_up_device(args)
-    work = partial(_predict_file, segmenter, args, output)
-    existing = _existing(args, output, segmenter.ready(), settings) if args.skip_existing else None
     several = len(jobs) > 1 or holds_several(args.input)
-    return for_each_file(work, jobs, several=several, existing=existing, less_memory=LESS_MEMORY)
+    return _predict(args, segmenter, jobs, output, inputs, several=several)
 
 
-def _existing(
-    args: Namespace, output: "OutputOptions", model: "TrainedModel", config: PredictConfig
-) -> "ExistingResults":
-    """Results of earlier runs, and what their records say if they were made in this way."""
-    from napari_segkit.devices import choose
-    from napari_segkit.jobs.existing_results import ExistingResults
-    from napari_segkit.models.precision import used_precision
+def _predict(
+    args: Namespace,
+    segmenter: "Segmenter",
+    jobs: list["FileJob"],
+    output: "OutputOptions",
+    inputs: list[Path],
+    *,
+    several: bool,
+) -> int:
+    """Predict the files; gives the exit status."""
+    from napari_segkit.jobs.batch.one_file import FileSettings
+    from napari_segkit.jobs.batch.predict_files import Batch, existing_results
 
-    objects = model.predicts_objects
-    refine = None if model.refine == RefineConfig() else to_dict(model.refine)
-    made: dict[str, object] = {"model": {"id": model.identity}, "refine": refine}
-    precision = used_precision(model.info, config.precision, choose(args.device))
-    made |= {"flips": config.flips, "passes": config.passes, "precision": precision}
-    made |= {"resample": config.resample, "level": config.level}
-    asked = {"asked_region": args.region}
-    settings = made | output.provenance(objects=objects) | asked
-    further = {
-        "uncertainty": {"uncertainty": config.uncertainty},
-        "overlays": {"overlay": args.overlay},
-    }
-    return ExistingResults(partial(output.files, objects=objects), settings, further)
+    config, asked = read_options(args, PredictConfig()), {"asked_region": args.region}
+    existing = None
+    if args.skip_existing:
+        existing = existing_results(segmenter, segmenter.refine, config, output, asked)
+    left, done = left_jobs(jobs, existing)
+    settings = FileSettings(
+        output,
+        read_options(args, TileConfig()),
+        config,
+        axes=args.axes,
+        spacing=args.spacing,
+        region=args.region and partial(read_region, args.region),
+        details=_asked(args),
+        existing=existing,
+        is_measured=args.measurements is not None,
+    )
+    held = HeldSignals()
+    batch = Batch(
+        segmenter,
+        left,
+        settings,
+        read_options(args, BatchConfig()),
+        [source.name for source, *_ in done],
+        args.measurements and Path(args.measurements),
+        held.writing,
+        partial(error_line, lower=LESS_MEMORY),
+    )
+    batch.check(inputs)
+    return run_batch(batch, held, several=several, less_memory=LESS_MEMORY)
 
 
 def _asked(args: Namespace) -> dict[str, object]:
@@ -166,6 +188,11 @@ def _add_results(parser: ArgumentParser) -> None:
     parser.add_argument("--probabilities", action="store_true",
                         help="also write probabilities, into a folder next to the "
                              "labels")  # fmt: skip
+    parser.add_argument("--measurements", metavar="FILE.csv",
+                        help="also write a table with a row for each image, those to look at first "
+                             "on top: mean uncertainty, distance of the intensities from those of "
+                             "the training, areas or volumes of classes, numbers of objects or "
+                             "components")  # fmt: skip
     parser.add_argument("--overlay", choices=get_args(Style),
                         help="also write a picture of each image with its labels, into the folder "
                              "overlays next to them (PNG, of a stack its middle labelled slice): "
@@ -219,49 +246,3 @@ def _images(args: Namespace, model: "TrainedModel") -> list["ImageFiles"]:
     with print_warnings():
         found = find_inputs(args.input, args.output)
         return group_channels(found, model.channels, axes=args.axes, like=model.axes)
-
-
-def _predict_file(
-    segmenter: "Segmenter",
-    args: Namespace,
-    output: "OutputOptions",
-    source: "ImageFiles",
-    target: Path,
-) -> None:
-    from napari_segkit.io.channel_files import read_image_files
-    from napari_segkit.jobs.file_writer import FileWriter, panoptic_categories
-    from napari_segkit.jobs.predict import predict_job
-
-    model = segmenter.ready()
-    output.check_files(target, objects=model.predicts_objects)
-    config = read_options(args, PredictConfig())
-    image = read_image_files(
-        source,
-        args.axes,
-        args.spacing,
-        like=model.axes,
-        channels=model.channels,
-        level=config.level,
-    )
-    if not config.resample and (note := model.unknown_size_note(image)):
-        say(f"Note: {note}")
-    output.check_format(target, model, image)
-    details, categories = {"file": source.name} | _asked(args), panoptic_categories(model)
-    writer = FileWriter(target, image, output, details, categories=categories)
-    job = predict_job(
-        segmenter,
-        image,
-        read_options(args, TileConfig()),
-        objects=output.objects,
-        config=config,
-        probabilities=output.probabilities,
-        region=read_region(args.region, image, source.path),
-    )
-    result = run_job(job, writer, f"{source.name}  tiles")
-    if result.objects is not None:
-        say(f"{source.name}: {_count(len(result.objects), KINDS[model.kind].noun)}")
-
-
-def _count(number: int, noun: str) -> str:
-    """Such as "3 objects", or "3 segments" of a panoptic model."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"

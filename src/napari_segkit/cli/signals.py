@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from threading import current_thread, main_thread
 
 Handler = Callable[..., object] | int
+WRITING = "Ending after this file.", "Still writing; one more signal leaves this file out."
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
 
 
@@ -83,11 +84,29 @@ def held_signals(first: str, second: str) -> Iterator[Stop]:
 @contextmanager
 def finish_first() -> Iterator[None]:
     """Write files to their end before a signal ends the command."""
-    with held_signals(
-        "Ending after this file.", "Still writing; one more signal leaves this file out."
-    ) as stop:
+    with held_signals(*WRITING) as stop:
         yield
     stop.require_none()
+
+
+class HeldSignals:
+    """Files are written to their end before a signal ends the command, as in `finish_first`.
+
+    What follows the writing, such as a line that names the files, comes first, too.
+    """
+
+    def __init__(self) -> None:
+        self._stop = Stop()
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold signals while files are written."""
+        with held_signals(*WRITING) as self._stop:
+            yield
+
+    def require_none(self) -> None:
+        """Raise Interrupted if there was a signal meanwhile."""
+        self._stop.require_none()
 
 
 def _handlers() -> Iterator[tuple[int, Handler]]:

@@ -17,7 +17,6 @@ from .file_options import (
     for_each_file,
     holds_several,
     one_place,
-    plan_files,
     print_pairs,
     require_output,
     run_job,
@@ -70,6 +69,7 @@ def run(args: Namespace) -> int:
     from napari_segkit.io.folders import pair_files
     from napari_segkit.io.name_pairs import REFINEMENT
     from napari_segkit.jobs.existing_results import ExistingResults
+    from napari_segkit.jobs.output_files import plan_files
 
     require_output(args)
     with print_warnings():

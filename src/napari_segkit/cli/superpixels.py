@@ -14,7 +14,6 @@ from .file_options import (
     find_inputs,
     for_each_file,
     holds_several,
-    plan_files,
     run_job,
     say_pairs,
 )
@@ -41,6 +40,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     from napari_segkit.jobs.existing_results import ExistingResults
+    from napari_segkit.jobs.output_files import plan_files
     from napari_segkit.jobs.output_options import OutputOptions
 
     config, mask_of = read_options(args, SuperpixelConfig()), _mask_files(args)

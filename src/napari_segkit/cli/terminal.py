@@ -73,15 +73,16 @@ def show_progress(
     expected: Callable[[S], int] = _total,
     *,
     parts: int = 10,
+    numbered: bool = True,
 ) -> Generator[S, K, T]:
     """Pass steps on, and what is sent to them, and show them on standard error.
 
     A terminal gets a bar, anything else lines, both with the time left: that of the step if it
     knows it, as a training that was resumed does. `describe` gives the text
     before the step's number, `expected` the number of steps where a time limit makes it smaller.
-    `parts` as in `progress_lines`. Closing this closes `steps`.
+    `parts` and `numbered` as in `progress_lines`. Closing this closes `steps`.
     """
-    with display(parts) as show:
+    with display(parts, numbered=numbered) as show:
 
         def shown(step: S) -> S:
             left = getattr(step, "seconds_left", None)
@@ -91,14 +92,19 @@ def show_progress(
         return (yield from map_steps(steps, shown))
 
 
-def display(parts: int = 10) -> AbstractContextManager[Show]:
+def display(parts: int = 10, *, numbered: bool = True) -> AbstractContextManager[Show]:
     """What shows a text and a step: a bar in a terminal, lines elsewhere."""
-    return _bar() if sys.stderr.isatty() else progress_lines(parts)
+    if sys.stderr.isatty():
+        return _bar(numbered=numbered)
+    return progress_lines(parts, numbered=numbered)
 
 
 @contextmanager
-def progress_lines(parts: int) -> Iterator[Show]:
-    """A line a minute, and one after each of so many parts of the work."""
+def progress_lines(parts: int, *, numbered: bool = True) -> Iterator[Show]:
+    """A line a minute, and one after each of so many parts of the work.
+
+    A text is `numbered` by the step, unless it counts by itself.
+    """
     part, told, estimate = 0, monotonic(), TimeLeft()
 
     def show(text: str, step: Step, left: float | None = None) -> None:
@@ -107,16 +113,18 @@ def progress_lines(parts: int) -> Iterator[Show]:
         left = left or estimate.after(step, now)
         if part > before or now - told >= SECONDS_PER_LINE:
             told = now
-            say(f"{text}  {step.done}/{step.total}{time_left(left)}")
+            number = f"  {step.done}/{step.total}" if numbered else ""
+            say(f"{text}{number}{time_left(left)}")
 
     yield show
 
 
 @contextmanager
-def _bar() -> Iterator[Show]:
+def _bar(*, numbered: bool) -> Iterator[Show]:
     from tqdm import tqdm
 
-    with tqdm(file=sys.stderr, dynamic_ncols=True) as bar:
+    bar_format = None if numbered else "{l_bar}{bar}| {elapsed}<{remaining}"
+    with tqdm(file=sys.stderr, dynamic_ncols=True, bar_format=bar_format) as bar:
 
         def show(text: str, step: Step, _: float | None = None) -> None:
             bar.total = step.total

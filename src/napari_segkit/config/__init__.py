@@ -5,6 +5,7 @@ the limits inside ``Annotated`` are read at run time.
 """
 
 from .augment import AugmentConfig
+from .batch import BatchConfig
 from .evaluate import Connectivity, EvaluateConfig, MetricsKind
 from .folds import FoldConfig
 from .masks import MaskConfig
@@ -28,6 +29,7 @@ from .training import LabelsAre, Normalise, TrainConfig
 
 __all__ = [
     "AugmentConfig",
+    "BatchConfig",
     "CRFConfig",
     "CleanConfig",
     "Dims",

@@ -5,16 +5,19 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from napari_segkit.config import PredictConfig
 from napari_segkit.config._schema import to_dict
-from napari_segkit.io.filenames import ending
+from napari_segkit.io.filenames import ending, shorten
+from napari_segkit.io.image_files import ImageFiles
 from napari_segkit.io.label_classes import read_record
 from napari_segkit.io.replace_file import ExistsError
 
 from .output_files import is_written
 from .output_options import MAX_PNG_VALUE
 
+Job = TypeVar("Job", bound=tuple[*tuple[ImageFiles, ...], Path])
 WITHOUT_RECORD = (".npy", ".csv", ".json")
 
 
@@ -65,6 +68,22 @@ class ExistingResults:
         is_beside = file.parent == target.parent
         further = {} if is_beside else self.further.get(file.parent.name, {})
         return {**self.settings, **further}
+
+
+def split_existing(jobs: Sequence[Job], existing: ExistingResults) -> tuple[list[Job], list[Job]]:
+    """Jobs, which end with the labels they make, whose results are missing, and the others."""
+    done = {job[-1] for job in jobs if existing.is_done(job[-1])}
+    return [job for job in jobs if job[-1] not in done], [job for job in jobs if job[-1] in done]
+
+
+def skipped_text(done: Sequence[Job], count: int, existing: ExistingResults) -> tuple[str, str]:
+    """How many of the results exist, and what is said of those that were made otherwise."""
+    others = [str(target) for *_, target in done if existing.made_otherwise(target)]
+    note = (
+        f"{len(others)} of these were made by another model or with other settings: "
+        f"{shorten(others)}. They stay as they are; overwrite=True makes all anew."
+    )
+    return f"{len(done)} of {count} results exist and are skipped.", note if others else ""
 
 
 def _are_in_tiff(labels: Path, others: Sequence[Path]) -> bool:

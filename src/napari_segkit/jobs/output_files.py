@@ -1,14 +1,18 @@
 """Names of the files that results are written to."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from os import PathLike
 from pathlib import Path
 
 from napari_segkit.io.filenames import NIFTI, ending, stem
 from napari_segkit.io.image_files import ImageFiles, holds_several
-from napari_segkit.io.output_paths import check_output_folder, check_output_path
+from napari_segkit.io.output_paths import (
+    check_output_folder,
+    check_output_path,
+    require_inputs_kept,
+)
 from napari_segkit.io.volume_files import is_volume
 from napari_segkit.io.writers import LABELS
 
@@ -37,6 +41,33 @@ def plan_outputs(
         return [(image, check_output_path(folder, overwrite=True)) for image in images]
     check_output_folder(folder)
     return [(image, folder / image.folder / _label_name(image, suffix)) for image in images]
+
+
+def plan_files(
+    given: Sequence[AnyPath],
+    images: Sequence[ImageFiles],
+    output: AnyPath,
+    suffix: str | None,
+    files_of: Callable[[Path], Sequence[Path]],
+    *,
+    inputs: Iterable[Path] = (),
+) -> list[tuple[ImageFiles, Path]]:
+    """Pair images with label files; ValueError if a file replaces an input or another result.
+
+    `given` are the files, folders or patterns of the images. `files_of` are all files of the result
+    with these labels. `inputs` are read besides the images.
+    """
+    pairs = plan_outputs(given, images, output, suffix)
+    source_of: dict[Path, Path] = {}
+    for source, target in pairs:
+        for file in files_of(target):
+            if (other := source_of.setdefault(file, source.path)) != source.path:
+                raise ValueError(
+                    f"{other} and {source.path} would both be written to {file}: give them "
+                    "different names, or process them one at a time."
+                )
+    require_inputs_kept(source_of, [*(p for image in images for p in image.paths), *inputs])
+    return pairs
 
 
 def is_output_folder(output: AnyPath) -> bool:

@@ -3,17 +3,19 @@
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar
 
 from napari_segkit.config import ObjectConfig, PredictConfig, RefineConfig, TileConfig
 from napari_segkit.images.types import ImageSource
 from napari_segkit.instances.results import Objects
 from napari_segkit.label_result import LabelResult
-from napari_segkit.steps import Failure, Finish, Job, Step
+from napari_segkit.steps import Failure, Finish, Finished, Job, Step
 
 if TYPE_CHECKING:
     from napari_segkit.inference.sink import Sink
     from napari_segkit.segmenter import Segmenter
+
+T = TypeVar("T")
 
 
 def predict_job(
@@ -49,12 +51,16 @@ def predict_job(
 PARTS = 1000  # steps of each image, whatever the number of its tiles
 
 
-class ImagePrediction(NamedTuple):
+def _nothing(_: object) -> None:
+    """The result needs no preparation."""
+
+
+class ImagePrediction(NamedTuple, Generic[T]):
     """One of several predictions; `prepare` is called with its result, where it was made."""
 
     name: str
-    steps: Generator[Step, object, LabelResult]
-    prepare: Callable[[LabelResult], object]
+    steps: Generator[Step, object, T]
+    prepare: Callable[[T], object] = _nothing
 
 
 @dataclass(frozen=True)
@@ -69,15 +75,16 @@ class ImageResult(ImageStep):
     """One of several predictions is complete."""
 
     number: int  # counted from 0
-    result: LabelResult
+    result: Any  # LabelResult, or what was written of it
 
     is_event: ClassVar[bool] = True
 
 
-def predict_each(predictions: Sequence[ImagePrediction]) -> Generator[Step, object, int]:
+def predict_each(predictions: Sequence[ImagePrediction[T]]) -> Generator[Step, object, int]:
     """Predict one image after the other; return how many were predicted.
 
-    One that fails is told, and the rest goes on. `Finish` ends it with the tiles that are done.
+    One that fails is told, and the rest goes on. `Finish` ends it with the tiles that are done, or
+    without the image whose part is no result.
     """
     total, predicted = PARTS * len(predictions), 0
     for number, prediction in enumerate(predictions):
@@ -87,7 +94,9 @@ def predict_each(predictions: Sequence[ImagePrediction]) -> Generator[Step, obje
             prediction.prepare(result)
             yield ImageResult(done, total, f"{prediction.name} is predicted", number, result)
             predicted += 1
-        except Exception as error:  # noqa: BLE001  the other images do not depend on this one
+        except Finished:
+            break
+        except (Exception, SystemExit) as error:  # noqa: BLE001  the others do not depend on it
             yield Failure(done, total, error, prediction.name)
         if is_finishing:
             break
@@ -95,8 +104,8 @@ def predict_each(predictions: Sequence[ImagePrediction]) -> Generator[Step, obje
 
 
 def _predict_image(
-    prediction: ImagePrediction, number: int, count: int
-) -> Generator[Step, object, tuple[LabelResult, bool]]:
+    prediction: ImagePrediction[T], number: int, count: int
+) -> Generator[Step, object, tuple[T, bool]]:
     """Predict one of several images; also return whether the work is to end now."""
     command, is_finishing = None, False
     with closing(prediction.steps) as steps:
@@ -113,7 +122,8 @@ def _image_step(step: Step, number: int, name: str, count: int) -> Step:
     if isinstance(step, Failure):
         return replace(step, part=name)
     done = PARTS * number + PARTS * step.done // max(step.total, 1)
-    text = f"Image {number + 1} of {count} ({name}), tile {step.done} of {step.total}"
+    image = name if count == 1 else f"Image {number + 1} of {count} ({name})"
+    text = f"{image}, tile {step.done} of {step.total}"
     return ImageStep(done, PARTS * count, text)
 
 

@@ -10,6 +10,7 @@ from napari_segkit.images.array_cache import ArrayCache
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.classes import LabelClass
 from napari_segkit.images.intensity import Intensities, Statistics, white_of
+from napari_segkit.images.intensity_range import IntensityRange
 from napari_segkit.images.types import AnyArray, LazyArray
 from napari_segkit.models import Inputs
 
@@ -129,6 +130,8 @@ class TrainingData:
         What is held out, with targets there only.
     folds : sequence of AxesImage
         Number of the fold of each labelled pixel of each sample, -1 in none; empty without folds.
+    intensities : IntensityRange or None
+        Of the images, before they are scaled.
     """
 
     samples: Sequence[Sample]
@@ -139,6 +142,7 @@ class TrainingData:
     object_size: float = 0.0
     held_out: Sequence[Sample] = ()
     folds: Sequence[AxesImage] = ()
+    intensities: IntensityRange | None = None
 
     @property
     def images(self) -> list[AxesImage]:

@@ -8,6 +8,7 @@ from napari_segkit.images.array_cache import MaskedArray
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.classes import MAX_NAME, LabelClass
 from napari_segkit.images.intensity import measure_intensities
+from napari_segkit.images.intensity_range import IntensityRange
 from napari_segkit.images.labels import IGNORE
 from napari_segkit.images.resample import resample_pairs, resize_marks
 from napari_segkit.images.types import LazyArray
@@ -84,7 +85,8 @@ def prepare_data(
         AxesImage(resize_marks(fold, i.label_shape, IGNORE), i.label_axes)
         for fold, i in zip(labelled.folds, images, strict=False)
     ]
-    data = TrainingData(samples, labelled, inputs, nonzero, count, size, (), folds)
+    seen = IntensityRange.of([m.nonzero if nonzero else m.whole for m in measured])
+    data = TrainingData(samples, labelled, inputs, nonzero, count, size, (), folds, seen)
     held = held_out_samples(spec, config, held_out, complete, data, marks)
     return replace(data, held_out=held)
 

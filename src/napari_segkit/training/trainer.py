@@ -367,6 +367,7 @@ class Trainer:
             statistics=self.state.statistics,
             contrast=data.contrast,
             white=data.white,
+            intensities=data.intensities,
             history=tuple(self.state.history),
             learning_rates=tuple(self.state.rates),
             provenance=self._provenance(),

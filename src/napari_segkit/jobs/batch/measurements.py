@@ -1,0 +1,101 @@
+"""Measurements of the predictions of many files: a row for each, the doubtful ones first."""
+
+from collections.abc import Sequence
+from math import nan, prod
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_segkit.images.axes_image import AxesImage
+from napari_segkit.images.blocks import blocks_of
+from napari_segkit.images.classes import LabelClass
+from napari_segkit.images.intensity import measure_statistics
+from napari_segkit.images.labels import connected_components
+from napari_segkit.images.types import LazyArray
+from napari_segkit.images.units import UNKNOWN_SPACING
+from napari_segkit.label_result import LabelResult
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from napari_segkit.instances.results import Objects
+    from napari_segkit.trained_model import TrainedModel
+
+Row = dict[str, object]
+PIXEL = "pixel"  # the unit where no pixel size is known
+DOUBTS = ["uncertainty_mean", "intensity_distance"]
+
+
+def measured(result: LabelResult, image: AxesImage, model: "TrainedModel") -> Row:
+    """A row of measurements of one image; of a time series means over its frames."""
+    ndim = 3 if "Z" in image.axes else 2
+    is_known = image.unit or image.spacing != UNKNOWN_SPACING
+    row: dict[str, object] = {
+        "uncertainty_mean": nan if result.uncertainty is None else mean_of(result.uncertainty),
+        "intensity_distance": intensity_distance(image, model),
+        "unit": image.unit if is_known else PIXEL,
+    }
+    classes = [c for c in result.classes if c.value != 0]
+    if result.objects is None:
+        noun, counts = "components", [_of_class(result, c, ndim) for c in classes]
+    else:
+        noun, counts = "objects", [_of_objects(result.objects, c) for c in classes]
+    frames, size = image.length("T"), prod(image.spacing[-ndim:])
+    for c, (pixels, _) in zip(classes, counts, strict=True):
+        row[f"{'volume' if ndim == 3 else 'area'}-{c.name}"] = pixels * size / frames
+    for c, (_, pieces) in zip(classes, counts, strict=True):
+        row[f"{noun}-{c.name}"] = pieces / frames
+    return row
+
+
+def mean_of(values: LazyArray) -> float:
+    """Mean over all pixels, read block by block."""
+    total = sum(float(np.sum(values[block], dtype=np.float64)) for block in blocks_of(values))
+    return total / prod(values.shape)
+
+
+def intensity_distance(image: AxesImage, model: "TrainedModel") -> float:
+    """How far the intensities are from those of the training; nan if these are unknown."""
+    known = model.seen_intensities
+    if known is None:
+        return nan
+    return known.distance(measure_statistics([image], model.ndim, nonzero=model.nonzero))
+
+
+def sorted_table(rows: Sequence[Row]) -> "DataFrame":
+    """The rows as a table: first images that failed, then by the mean rank in `DOUBTS`."""
+    from pandas import DataFrame
+
+    table = DataFrame(list(rows))
+    table = table[sorted(table.columns, key=_place)]
+    known = [name for name in DOUBTS if name in table]
+    doubt = table[known].rank().mean(axis=1) if known else table.index * 0.0
+    has_failed = table["error"].notna() if "error" in table else table.index < 0
+    order = DataFrame({"failed": has_failed, "doubt": doubt}).sort_values(
+        ["failed", "doubt"], ascending=False, kind="stable"
+    )
+    return table.loc[order.index].reset_index(drop=True)
+
+
+def _place(column: str) -> int:
+    """Columns of all images first, then sizes of classes, numbers of them, and errors."""
+    if column == "error":
+        return 3
+    return 0 if "-" not in column else 1 if column.startswith(("area-", "volume-")) else 2
+
+
+def _of_class(result: LabelResult, of: LabelClass, ndim: int) -> tuple[int, int]:
+    """Pixels and connected components of a class."""
+    pixels = pieces = 0
+    for _, (values,) in AxesImage(result.labels, result.axes).read_frames(ndim):
+        mask = values == of.value
+        pixels += int(mask.sum())
+        pieces += int(connected_components(mask).max())
+    return pixels, pieces
+
+
+def _of_objects(objects: "Objects", of: LabelClass) -> tuple[int, int]:
+    """Pixels and number of the objects of a class."""
+    table = objects.table
+    own = table[table["class"] == of.name]
+    return int(own["pixels"].sum()), len(own)

@@ -1,0 +1,140 @@
+"""Prediction of one file, from reading it to writing its results."""
+
+import warnings
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_segkit.config import PredictConfig, RefineConfig, TileConfig
+from napari_segkit.images.axes_image import AxesImage
+from napari_segkit.io.channel_files import read_image_files
+from napari_segkit.io.image_files import ImageFiles
+from napari_segkit.jobs.existing_results import ExistingResults
+from napari_segkit.jobs.file_writer import FileWriter, panoptic_categories
+from napari_segkit.jobs.output_files import new_folders
+from napari_segkit.jobs.output_options import OutputOptions
+from napari_segkit.jobs.predict import predict_job
+from napari_segkit.label_result import LabelResult
+from napari_segkit.steps import Step, until_finish
+
+from .measurements import Row, measured
+
+if TYPE_CHECKING:
+    from napari_segkit.segmenter import Segmenter
+    from napari_segkit.trained_model import TrainedModel
+
+ReadRegion = Callable[[AxesImage, Path], object]
+
+
+@dataclass(frozen=True)
+class FileSettings:
+    """How each file is predicted, and what is written of it.
+
+    Parameters
+    ----------
+    output : OutputOptions
+        What is written.
+    tile, config, refine, axes, spacing
+        As in `Segmenter.predict_tiles`.
+    region : callable, optional
+        Gives the region of an image and its file.
+    details : dict
+        What the record of each file says besides.
+    existing : ExistingResults, optional
+        What was there before; files that were made otherwise are not completed.
+    is_measured : bool
+        Whether each result has a row of measurements.
+    """
+
+    output: OutputOptions
+    tile: TileConfig = field(default_factory=TileConfig)
+    config: PredictConfig = field(default_factory=PredictConfig)
+    refine: RefineConfig | None = None
+    axes: str | None = None
+    spacing: Sequence[float] | None = None
+    region: ReadRegion | None = None
+    details: Mapping[str, object] = field(default_factory=dict)
+    existing: ExistingResults | None = None
+    is_measured: bool = False
+
+    @property
+    def predict_config(self) -> PredictConfig:
+        """Measurements need the uncertainty, written or not."""
+        how = self.config.uncertainty or ("entropy" if self.is_measured else None)
+        return replace(self.config, uncertainty=how)
+
+
+@dataclass(frozen=True)
+class PredictedFile:
+    """What became of one file."""
+
+    name: str
+    image: Path
+    files: tuple[Path, ...]  # that were written, labels first
+    objects: int | None  # None: the model predicts classes
+    row: Row = field(default_factory=dict)  # measurements, if these are asked for
+
+
+def file_steps(
+    segmenter: "Segmenter",
+    source: ImageFiles,
+    target: Path,
+    settings: FileSettings,
+    writing: Callable[[], AbstractContextManager[object]] = nullcontext,
+) -> Generator[Step, object, PredictedFile]:
+    """Read, predict and write one file, tile by tile; `writing` is entered to write.
+
+    `Finish` ends it without a result.
+    """
+    model, output = segmenter.ready(), settings.output
+    with new_folders(target):
+        if settings.existing is not None:
+            settings.existing.require_own(target)
+        output.check_files(target, objects=model.predicts_objects)
+        image = _read(source, model, settings)
+        output.check_format(target, model, image)
+        job = predict_job(
+            segmenter,
+            image,
+            settings.tile,
+            objects=output.objects,
+            refine=settings.refine,
+            config=settings.predict_config,
+            probabilities=output.probabilities,
+            region=settings.region and settings.region(image, source.path),
+        )
+        result = yield from until_finish(job.steps, lambda step: step)
+        details = {"file": source.name, **settings.details}
+        row: Row = {}
+        if settings.is_measured:
+            row = {"image": source.name, "labels": str(target)} | measured(result, image, model)
+        writer = FileWriter(target, image, output, details, categories=panoptic_categories(model))
+        with writing():
+            files = writer.write(_asked_for(result, settings.config))
+    objects = None if result.objects is None else len(result.objects)
+    return PredictedFile(source.name, source.path, files, objects, row)
+
+
+def _asked_for(result: LabelResult, config: PredictConfig) -> LabelResult:
+    """The result without the uncertainty that only the measurements needed."""
+    if config.uncertainty is not None:
+        return result
+    provenance = {**result.provenance, "uncertainty": None}
+    return replace(result, uncertainty=None, provenance=provenance)
+
+
+def _read(source: ImageFiles, model: "TrainedModel", settings: FileSettings) -> AxesImage:
+    """The image, with a warning of pixel sizes that are unknown."""
+    image = read_image_files(
+        source,
+        settings.axes,
+        settings.spacing,
+        like=model.axes,
+        channels=model.channels,
+        level=settings.config.level,
+    )
+    if not settings.config.resample and (note := model.unknown_size_note(image)):
+        warnings.warn(note, UserWarning, stacklevel=2)
+    return image
