@@ -37,7 +37,7 @@ from .request import PredictRequest
 
 JOURNAL = "journal.txt"
 SMALL_CHUNK = 2**16  # pixels
-CELLS_BETWEEN = 16  # after which memory that threads keep is given back
+CELLS_BETWEEN = 8  # after which memory that threads keep is given back
 SETTINGS_THAT_MAY_CHANGE = ("batch_size", "device", "threads", "tiles_at_once")
 
 
