@@ -52,9 +52,7 @@ def test_a_block_is_finished_by_itself(segmenter, monkeypatch, tmp_path):
     assert rest[0].total < first.total
     region = np.s_[20:250, 50:]
     labels = segmenter.predict(image, refine=refine, region=region, out=out, overwrite=True)
-    np.testing.assert_array_equal(
-        labels[:], segmenter.predict(image, refine=refine, region=region)
-    )
+    np.testing.assert_array_equal(labels[:], segmenter.predict(image, refine=refine, region=region))
 
 
 def test_blocks_are_whole_steps_and_divide_a_box():

@@ -234,7 +234,7 @@ def predict_to_zarr(
             yield from sink.finish()
     except OSError as error:
         raise OSError(
-            f"{error} What is finished is kept: the same call goes on with it."
+            f"{error} What is finished is kept: the same call or command goes on with it."
         ) from error
     finally:
         sink.close()
