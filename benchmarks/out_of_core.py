@@ -40,9 +40,8 @@ def main() -> None:
         run(*args.run, unet=args.unet)
         return
     names = args.names or (QUICK if args.quick else ["4096", "8192"] if args.unet else list(CASES))
-    print(
-        "| image | pixels | seconds per megapixel | CPU seconds | peak memory (MiB) |\n|---|---|---|---|---|"
-    )
+    print("| image | pixels | seconds per megapixel | CPU seconds | peak memory (MiB) |")
+    print("|---|---|---|---|---|")
     with TemporaryDirectory(dir=args.folder) as folder:
         for name in names:
             measure(name, Path(folder), unet=args.unet)

@@ -7,7 +7,9 @@ import torch
 from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig, merge_panoptic
 
 SMALL = ModelSpec("unet", options={"encoder_depth": 3, "decoder_channels": (16, 8, 8)})
-CONFIG = TrainConfig(epochs=1, steps_per_epoch=3, tile=TileConfig(tile_size=64), unlabelled=None)
+CONFIG = TrainConfig(
+    epochs=1, steps_per_epoch=3, tile=TileConfig(tile_size=64), unlabelled=None, validation=None
+)
 
 
 def stripes(shape, dtype=np.uint16):

@@ -52,7 +52,9 @@ IDS[4:14, 4:14], IDS[20:34, 20:34], IDS[4:12, 30:44] = 1, 2, 3
 PROBABILITIES = np.stack([1 - 0.8 * DISC, 0.8 * DISC]).astype(np.float32)
 STACK = np.stack([LABELS] * 3)
 SMALL, OBJECTS = (ModelSpec("segresnet", dims="2D", objects=o) for o in (None, "distance"))
-QUICK = TrainConfig(epochs=1, steps_per_epoch=1, batch_size=2, tile=TileConfig(32, 16))
+QUICK = TrainConfig(
+    epochs=1, steps_per_epoch=1, batch_size=2, tile=TileConfig(32, 16), validation=None
+)
 POINTS, SHAPES, TRACKS, VECTORS, SURFACE = (
     Points(np.zeros((3, 2)), name="pts"),
     Shapes([np.array([[0, 0], [0, 9], [9, 9]])], shape_type="polygon", name="shp"),

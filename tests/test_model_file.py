@@ -35,7 +35,9 @@ from napari_segkit.tensor_file import write_tensors
 def segmenter():
     labels = np.zeros(coins().shape, np.uint8)
     labels[::4] = np.where(coins()[::4] > 120, 7, 2)
-    config = TrainConfig(epochs=1, steps_per_epoch=2, tile=TileConfig(64, 32), normalise="training")
+    config = TrainConfig(
+        epochs=1, steps_per_epoch=2, tile=TileConfig(64, 32), normalise="training", validation=None
+    )
     return Segmenter(ModelSpec("segresnet", dims="2D")).fit(coins(), labels, config)
 
 

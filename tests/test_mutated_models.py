@@ -26,7 +26,12 @@ from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig, merge_p
 
 IMAGE = coins()[20:84, 20:84]
 CONFIG = TrainConfig(
-    epochs=1, steps_per_epoch=1, batch_size=2, tile=TileConfig(64, 32), unlabelled=None
+    epochs=1,
+    steps_per_epoch=1,
+    batch_size=2,
+    tile=TileConfig(64, 32),
+    unlabelled=None,
+    validation=None,
 )
 SPECS = {
     "pixels": ModelSpec("pixels"),

@@ -1,4 +1,5 @@
 import warnings
+from dataclasses import replace
 
 import dask.array as da
 import numpy as np
@@ -15,7 +16,11 @@ from napari_segkit.images.orientation import reorient
 from napari_segkit.steps import drain
 
 SMALL = ModelSpec("segresnet", dims="2D")  # the network that trains fastest
-QUICK = TrainConfig(epochs=1, steps_per_epoch=2, batch_size=2, tile=TileConfig(32, 0))
+QUICK = TrainConfig(
+    epochs=1, steps_per_epoch=2, batch_size=2, tile=TileConfig(32, 0), validation=None
+)
+VALIDATED = replace(QUICK, validation="auto")
+ACCURATE = TrainConfig(epochs=4, steps_per_epoch=10, tile=TileConfig(32, 16), validation=None)
 
 
 @pytest.fixture(scope="module")
@@ -31,8 +36,7 @@ def scene():
 @pytest.fixture(scope="module")
 def trained(scene):
     image, scribbles, _ = scene
-    config = TrainConfig(epochs=4, steps_per_epoch=10, tile=TileConfig(32, 16), validation=None)
-    return Segmenter(SMALL).fit(image, scribbles, config)
+    return Segmenter(SMALL).fit(image, scribbles, ACCURATE)
 
 
 def test_a_short_training_on_scribbles_is_accurate(scene, trained):
@@ -46,7 +50,7 @@ def test_a_short_training_on_scribbles_is_accurate(scene, trained):
 def test_dense_masks_keep_their_values_0_and_255(scene):
     image, _, truth = scene
     mask = np.where(truth == 2, 255, 0).astype(np.uint8)
-    config = TrainConfig(epochs=4, steps_per_epoch=10, tile=TileConfig(32, 16), unlabelled=None)
+    config = replace(ACCURATE, unlabelled=None)
     prediction = Segmenter(SMALL).fit(image, mask, config).predict(image)
     assert set(np.unique(prediction)) == {0, 255}
     assert (prediction == mask).mean() > 0.85
@@ -55,18 +59,18 @@ def test_dense_masks_keep_their_values_0_and_255(scene):
 def test_unlabelled_255_leaves_0_as_a_class(scene):
     image, scribbles, _ = scene
     labels = np.where(scribbles == 0, 255, scribbles - 1).astype(np.uint8)
-    seg = Segmenter(SMALL).fit(image, labels, TrainConfig(**vars(QUICK) | {"unlabelled": 255}))
+    seg = Segmenter(SMALL).fit(image, labels, replace(QUICK, unlabelled=255))
     assert [c.value for c in seg.classes] == [0, 1]
 
 
 def test_the_value_of_unlabelled_pixels_does_not_matter(scene):
     image, scribbles, _ = scene
-    config = TrainConfig(**vars(QUICK) | {"normalise": "none", "augment": False})
+    config = replace(QUICK, normalise="none", augment=False)
     one = Segmenter(SMALL).fit(image, scribbles, config)
     other = Segmenter(SMALL).fit(
         image,
         np.where(scribbles == 0, 9, scribbles),
-        TrainConfig(**vars(config) | {"unlabelled": 9}),
+        replace(config, unlabelled=9),
     )
     maps = (segmenter.predict_proba(image[:64, :96]) for segmenter in (one, other))
     np.testing.assert_array_equal(*maps)
@@ -76,7 +80,7 @@ def test_the_same_seed_gives_the_same_model(scene):
     image, scribbles, _ = scene
     one, other, third = (
         Segmenter(SMALL)
-        .fit(image, scribbles, TrainConfig(**vars(QUICK) | {"seed": s}))
+        .fit(image, scribbles, replace(QUICK, seed=s))
         .predict_proba(image[:64, :96])
         for s in (3, 3, 4)
     )
@@ -86,8 +90,8 @@ def test_the_same_seed_gives_the_same_model(scene):
 
 def test_stopping_keeps_what_was_trained(scene):
     image, scribbles, _ = scene
-    seg = Segmenter()
-    for step in seg.train_epochs(image, scribbles, TrainConfig(epochs=50, tile=TileConfig(32, 16))):
+    seg = Segmenter(SMALL)
+    for step in seg.train_epochs(image, scribbles, replace(VALIDATED, epochs=50)):
         if step.done == 3:
             break
     assert seg.is_trained
@@ -102,13 +106,7 @@ def test_an_error_or_an_early_stop_keeps_the_previous_model(scene, trained):
     with pytest.raises(LabelsError):
         seg.fit(image, scribbles * 0)
     seg.train_epochs(image, scribbles).close()
-    steps = seg.train_epochs(
-        image,
-        scribbles,
-        TrainConfig(
-            learning_rate=1.0, **{k: v for k, v in vars(QUICK).items() if k != "learning_rate"}
-        ),
-    )
+    steps = seg.train_epochs(image, scribbles, replace(QUICK, learning_rate=1.0))
     next(steps)
     with pytest.raises(RuntimeError, match="stopped by a test"):
         steps.throw(RuntimeError("stopped by a test"))
@@ -189,8 +187,8 @@ def test_layers_train_and_predict_as_their_arrays(scene):
     image, scribbles, _ = scene
     features = {"index": [1, 2], "name": ["ground", "coin"]}
     layers = ImageLayer(image, scale=(2, 2)), Labels(scribbles, features=features, scale=(2, 2))
-    by_layer = Segmenter(SMALL).fit(*layers, QUICK)
-    by_array = Segmenter(SMALL).fit(image, scribbles, QUICK)
+    by_layer = Segmenter(SMALL).fit(*layers, VALIDATED)
+    by_array = Segmenter(SMALL).fit(image, scribbles, VALIDATED)
     np.testing.assert_array_equal(by_layer.predict(layers[0]), by_array.predict(image))
     assert [c.name for c in by_layer.classes] == ["ground", "coin"]
     assert by_layer.trained.spacing == (1.0, 2.0, 2.0)
@@ -260,7 +258,7 @@ def test_a_mask_with_grey_edges_is_thresholded_with_a_warning(scene):
     soft = np.clip(gaussian((truth == 2).astype(float), 1) * 255, 0, 255).astype(np.uint16)
     hard = np.where(np.arange(192) < 90, 255, 0)[None].repeat(192, 0)
     hard[:, 90] = 99
-    config = TrainConfig(**vars(QUICK) | {"unlabelled": None})
+    config = replace(QUICK, unlabelled=None)
     with pytest.warns(UserWarning, match="above 127"):
         seg = Segmenter(SMALL).fit([image, image], [soft, hard], config)
     assert [c.value for c in seg.classes] == [0, 255]
@@ -383,11 +381,11 @@ def test_suspicious_labels_cause_one_warning(scene):
     image, scribbles, _ = scene
     sparse = np.where(np.arange(192)[:, None] % 18, 0, scribbles)
     with pytest.warns(UserWarning, match="are scribbles") as caught:
-        Segmenter(SMALL).fit(image, sparse, TrainConfig(**vars(QUICK) | {"unlabelled": None}))
+        Segmenter(SMALL).fit(image, sparse, replace(QUICK, unlabelled=None))
     assert len(caught) == 1
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        Segmenter(SMALL).fit(image, scribbles, QUICK)
+        Segmenter(SMALL).fit(image, scribbles, VALIDATED)
 
 
 VOLUME = np.random.default_rng(0).normal(size=(6, 32, 40)).cumsum(axis=1)

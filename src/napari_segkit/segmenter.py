@@ -529,6 +529,8 @@ learning_rates
         refine: RefineConfig | None = None,
         config: PredictConfig | None = None,
         region: object = None,
+        out: str | PathLike[str] | None = None,
+        overwrite: bool = False,
     ) -> "Objects":
         """Predict the objects of an image, each with its class and score.
 
@@ -545,11 +547,14 @@ learning_rates
         region : slices, dict, polygons, napari Shapes layer or mask, optional
             As in `predict`. Objects that reach out of it are cut at its edge; they are numbered
             from 1.
+        out, overwrite
+            As in `predict`; the table of the objects is written beside the folder, as a CSV file.
 
         Returns
         -------
         Objects
-            ``.labels`` and ``.table``.
+            ``.labels`` and ``.table``. With `out`, the labels are the array of the folder, of which
+            only what is asked for is read, and the thresholds cannot be changed later.
 
         Raises
         ------
@@ -571,6 +576,8 @@ learning_rates
             refine=refine,
             config=config,
             region=region,
+            out=out,
+            overwrite=overwrite,
         )
         return drain(steps).objects  # type: ignore[return-value]
 
@@ -713,6 +720,7 @@ learning_rates
                 axes_image,
                 keep_probabilities=probabilities,
                 overwrite=overwrite,
+                objects=objects if model.predicts_objects else None,
             )
             with keeping_freed_memory():
                 prediction = yield from predict_to_zarr(request, target)

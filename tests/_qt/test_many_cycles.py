@@ -20,7 +20,9 @@ MODELS = {
     "pixels": ModelSpec("pixels"),
     "unet": ModelSpec("unet", encoder="tu-mobilenetv3_small_100"),
 }
-QUICK = TrainConfig(epochs=1, steps_per_epoch=2, batch_size=2, tile=TileConfig(tile_size=64))
+QUICK = TrainConfig(
+    epochs=1, steps_per_epoch=2, batch_size=2, tile=TileConfig(tile_size=64), validation=None
+)
 
 
 def counts(viewer):

@@ -28,6 +28,7 @@ from napari_segkit.training.semantic import SemanticTrainer
 
 TINY = ["--epochs", "1", "--steps-per-epoch", "2", "--batch-size", "2", "--tile-size", "64"]
 TINY += ["--device", "cpu", "--threads", "1", "--model", "segresnet"]  # trains fastest
+TINY += ["--validation", "none"]
 
 
 def scene(seed, shape=(70, 80)):
@@ -69,7 +70,7 @@ def run(*arguments):
 def test_train_shows_label_statistics_and_progress(data, tmp_path, capsys):
     path = tmp_path / "a.segkit"
     arguments = ["train", data / "images", data / "masks", "-o", path, "--unlabelled", "none"]
-    assert run(*arguments, *TINY) == 0
+    assert run(*arguments, *TINY, "--validation", "auto") == 0
     out, err = capsys.readouterr()
     counts = np.bincount(np.concatenate([scene(i)[1].ravel() for i in range(2)]))
     assert out.strip() == str(path)

@@ -11,7 +11,12 @@ from napari_segkit.images.resample import resample, resample_pairs, resize_linea
 from napari_segkit.steps import drain
 
 QUICK = TrainConfig(
-    epochs=1, steps_per_epoch=2, batch_size=2, unlabelled=None, tile=TileConfig(16, 0)
+    epochs=1,
+    steps_per_epoch=2,
+    batch_size=2,
+    unlabelled=None,
+    tile=TileConfig(16, 0),
+    validation=None,
 )
 
 

@@ -1,9 +1,8 @@
 """Formats that plugins of napari read, with the axes and sizes they give; or what to install."""
 
-import json
-
 import numpy as np
 import pytest
+import zarr
 
 from napari_segkit.io.files import read_image, read_labels
 from napari_segkit.io.image_files import find_images
@@ -64,10 +63,17 @@ def test_a_python_file_is_neither_read_nor_run(tmp_path, read):
 
 
 def test_labels_come_with_a_plugin(tmp_path, plugin):
-    plugin(".zarr", (NUMBERS, {}, "image"), (NUMBERS % 3, {}, "labels"), folders=True)
-    (tmp_path / "a.zarr").mkdir()
-    np.testing.assert_array_equal(read_labels(tmp_path / "a.zarr"), NUMBERS % 3)
-    np.testing.assert_array_equal(read_image(tmp_path / "a.zarr").data, NUMBERS)
+    plugin(".n5", (NUMBERS, {}, "image"), (NUMBERS % 3, {}, "labels"), folders=True)
+    (tmp_path / "a.n5").mkdir()
+    np.testing.assert_array_equal(read_labels(tmp_path / "a.n5"), NUMBERS % 3)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.n5").data, NUMBERS)
+
+
+def test_zarr_is_read_without_the_plugins_for_it(tmp_path, plugin):
+    """A plugin of napari gives an OME-Zarr image in an order, and with layers, of its own."""
+    plugin(".zarr", (NUMBERS, {}, "image"), folders=True)
+    zarr.create_array(tmp_path / "a.zarr", data=NUMBERS + 1)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.zarr").data, NUMBERS + 1)
 
 
 def test_a_plugin_is_taken_before_napari_and_after_one_that_refuses(tmp_path, plugin):
@@ -102,25 +108,3 @@ def test_a_folder_of_a_format_without_a_reader_says_what_to_install(tmp_path):
         find_images(tmp_path)
     with pytest.raises(ValueError, match=sentence):
         find_images(tmp_path / "*.nd2")
-
-
-def test_zarr_without_its_package_says_what_to_install(tmp_path, monkeypatch):
-    (tmp_path / "a.zarr").mkdir()
-    monkeypatch.setattr("napari_segkit.io.plugin_names.find_spec", lambda name: None)
-    sentence = r"a\.zarr cannot be read: no reader .* install the napari plugin napari-ome-zarr"
-    with pytest.raises(ValueError, match=sentence):
-        read_image(tmp_path / "a.zarr")
-
-
-@pytest.mark.parametrize(("name", "nested"), [(".zattrs", False), ("zarr.json", True)])
-def test_ome_zarr_read_by_napari_alone_says_what_is_left_out(tmp_path, name, nested):
-    zarr = pytest.importorskip("zarr")
-    folder = tmp_path / "a.zarr"
-    group = zarr.open_group(folder, mode="w", zarr_format=3 if nested else 2)
-    group.create_array("0", data=NUMBERS)
-    described = {"multiscales": [{"axes": [{"name": "y"}]}]}
-    stored = json.loads((folder / name).read_text()) if nested else {}
-    stored |= {"attributes": {"ome": described}} if nested else described
-    (folder / name).write_text(json.dumps(stored))
-    with pytest.warns(UserWarning, match=r"a\.zarr is OME-Zarr.* install .* napari-ome-zarr"):
-        np.testing.assert_array_equal(read_image(folder).data, NUMBERS)

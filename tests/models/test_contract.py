@@ -14,7 +14,7 @@ import torch
 from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig, evaluate, list_models
 from napari_segkit.steps import drain
 
-QUICK = TrainConfig(epochs=2, steps_per_epoch=9, tile=TileConfig(16, 0))
+QUICK = TrainConfig(epochs=2, steps_per_epoch=9, tile=TileConfig(16, 0), validation=None)
 ALL = [(info.name, d) for info in list_models() if info.kind == "semantic" for d in info.dims]
 ONE_PER_FAMILY = [
     *(("unet", 2), ("lraspp", 2), ("unet3d", 3)),

@@ -24,7 +24,9 @@ def method_id(value):
 def test_a_network_trains_a_step_and_its_file_predicts_an_odd_image(info, ndim, tmp_path):
     image = np.random.default_rng(0).normal(size=(11, 37, 41)[-ndim:]).astype(np.float32)
     labels = (image > 0).astype(np.uint8) + 1
-    config = TrainConfig(epochs=1, steps_per_epoch=1, batch_size=2, tile=TileConfig(16, 0))
+    config = TrainConfig(
+        epochs=1, steps_per_epoch=1, batch_size=2, tile=TileConfig(16, 0), validation=None
+    )
     segmenter = Segmenter(ModelSpec(info.name, dims=f"{ndim}D"), device="cpu")
     segmenter.fit(image, labels, config)
     segmenter.save(tmp_path / "model.segkit")
@@ -57,7 +59,7 @@ def test_shapes_follow_from_the_spec_alone(info, ndim):
 def test_a_thin_volume_of_coarse_slices_works(name):
     image = np.random.default_rng(0).normal(size=(9, 48, 56)).astype(np.float32)
     labels = (image > 0).astype(np.uint8) + 1
-    config = TrainConfig(epochs=1, steps_per_epoch=1, batch_size=2, tile=TileConfig())
+    config = TrainConfig(epochs=1, steps_per_epoch=1, batch_size=2, validation=None)
     segmenter = Segmenter(ModelSpec(name, dims="3D"), device="cpu")
     segmenter.fit(image, labels, config, spacing=(7.5, 0.5, 0.5))
     assert segmenter.predict(image, spacing=(7.5, 0.5, 0.5)).shape == image.shape

@@ -12,7 +12,12 @@ from napari_segkit.training.events import RefusedStep, ValidationStep
 from napari_segkit.training.gradient import GradientTrainer
 
 CONFIG = TrainConfig(
-    epochs=3, steps_per_epoch=4, batch_size=2, tile=TileConfig(32, 16), labels_are="classes"
+    epochs=3,
+    steps_per_epoch=4,
+    batch_size=2,
+    tile=TileConfig(32, 16),
+    labels_are="classes",
+    validation=None,
 )
 OBJECTS = replace(CONFIG, labels_are="objects")
 SMALL = ModelSpec("segresnet", dims="2D")

@@ -8,7 +8,12 @@ import torch
 from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig
 
 CONFIG = TrainConfig(
-    epochs=1, steps_per_epoch=2, batch_size=2, tile=TileConfig(32, 0), unlabelled=None
+    epochs=1,
+    steps_per_epoch=2,
+    batch_size=2,
+    tile=TileConfig(32, 0),
+    unlabelled=None,
+    validation=None,
 )
 FROZEN = replace(CONFIG, freeze_encoder=True)
 SPECS = {

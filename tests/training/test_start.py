@@ -11,7 +11,12 @@ from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.tensor_file import network_tensors
 
 CONFIG = TrainConfig(
-    epochs=1, steps_per_epoch=2, batch_size=2, tile=TileConfig(32, 0), unlabelled=None
+    epochs=1,
+    steps_per_epoch=2,
+    batch_size=2,
+    tile=TileConfig(32, 0),
+    unlabelled=None,
+    validation=None,
 )
 STILL = replace(CONFIG, learning_rate=1e-7, steps_per_epoch=1)
 OBJECTS = replace(STILL, labels_are="objects")

@@ -18,18 +18,19 @@ from napari_segkit.training.commands import Checkpoint, Finish, Snapshot
 from napari_segkit.training.events import RefusedStep, SnapshotStep, TrainStep, ValidationStep
 from napari_segkit.training.semantic import SemanticTrainer
 
-CONFIG = TrainConfig(
+VALIDATED = TrainConfig(
     epochs=2, steps_per_epoch=3, batch_size=2, tile=TileConfig(32, 0), unlabelled=None
 )
-OBJECTS = replace(CONFIG, labels_are="objects")
+CONFIG = replace(VALIDATED, validation=None)
+OBJECTS = replace(VALIDATED, labels_are="objects")
 SMALL = ModelSpec("segresnet", dims="2D")
 UNET = ModelSpec("unet", options={"encoder_depth": 3, "decoder_channels": (16, 8, 8)})
 KINDS = [
-    pytest.param(UNET, CONFIG, id="batch norm"),
+    pytest.param(UNET, VALIDATED, id="batch norm"),
     pytest.param(
-        ModelSpec("fpn", encoder="mobilenet_v2"), CONFIG, id="dropout", marks=pytest.mark.slow
+        ModelSpec("fpn", encoder="mobilenet_v2"), VALIDATED, id="dropout", marks=pytest.mark.slow
     ),
-    pytest.param(ModelSpec("segresnet", dims="3D"), CONFIG, id="3D", marks=pytest.mark.slow),
+    pytest.param(ModelSpec("segresnet", dims="3D"), VALIDATED, id="3D", marks=pytest.mark.slow),
     pytest.param(replace(UNET, objects="boundary"), OBJECTS, id="boundary", marks=pytest.mark.slow),
     pytest.param(ModelSpec("solo"), OBJECTS, id="SOLO", marks=pytest.mark.slow),
     pytest.param(ModelSpec("maskrcnn"), OBJECTS, id="Mask R-CNN", marks=pytest.mark.slow),

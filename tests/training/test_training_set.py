@@ -18,7 +18,12 @@ from napari_segkit.images import blocks
 from napari_segkit.training import read_data
 
 CONFIG = TrainConfig(
-    epochs=1, steps_per_epoch=2, batch_size=2, tile=TileConfig(32, 16), unlabelled=None
+    epochs=1,
+    steps_per_epoch=2,
+    batch_size=2,
+    tile=TileConfig(32, 16),
+    unlabelled=None,
+    validation=None,
 )
 SPEC = ModelSpec("segresnet", dims="2D")
 
@@ -65,13 +70,12 @@ def test_labels_of_dask_train_as_arrays_do_and_are_read_in_blocks(scene, monkeyp
     monkeypatch.setattr(blocks, "MAX_BLOCK", 24 * 48)
     monkeypatch.setattr(read_data, "MAX_BLOCK", 24 * 48)
     image, labels = (da.from_array(array, chunks=24) for array in scene)
-    config = replace(CONFIG, validation=None)
-    expected = fit(*scene, config)
-    assert fit(image, labels.map_blocks(note, dtype=labels.dtype), config) == expected
+    expected = fit(*scene, CONFIG)
+    assert fit(image, labels.map_blocks(note, dtype=labels.dtype), CONFIG) == expected
     at_once = [len(list(blocks.blocks_of(labels))), len(list(blocks.slabs_of(labels.shape)))]
     assert at_once == [-(-scene[1].shape[0] // 24) * -(-scene[1].shape[1] // 48), 4]
     with pytest.raises(ValueError, match="negative values"):
-        fit(image, labels.astype(int) - 1, config)
+        fit(image, labels.astype(int) - 1, CONFIG)
 
 
 def test_the_name_of_a_row_is_that_of_its_image(scene):

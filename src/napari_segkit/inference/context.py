@@ -7,6 +7,7 @@ from math import ceil, floor, pi
 from napari_segkit.config import CleanConfig
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.regions import Box
+from napari_segkit.instances.block_objects import STRIP
 from napari_segkit.refinement.blocks import add_margin
 from napari_segkit.refinement.smooth import smoothing_method
 from napari_segkit.tiling import Cell, Grid
@@ -57,7 +58,7 @@ def _margin(
         return [ceil(overlap * n / m) for overlap, n, m in scales]
     if model.predicts_objects:
         size = model.object_size * min(image.spacing[-model.ndim :])
-        return [ceil(OBJECT_MARGIN * size / s) for s in spacing]
+        return [max(ceil(OBJECT_MARGIN * size / s), STRIP) for s in spacing]
     steps = model.refine.clean
     if any(step.largest for step in steps):
         return shape

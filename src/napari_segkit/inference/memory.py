@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 IDS = 3 * 4  # bytes per pixel of objects: ids as predicted, those that are kept, and linked ones
 WATERSHED = 16  # bytes per pixel, beside the probabilities, while objects are separated
+BLOCK = 2**22  # pixels of a block of objects that go into a file, about
 GIB = 2**30
 
 
@@ -62,6 +63,8 @@ def _needed(plan: "TilePlan", *, probabilities: bool, keeps_labels: bool) -> dic
         needs["resampled image"] = FLOAT * prod(plan.image.shape)
     if plan.needs_whole_frames and not model.info.has_masks:
         frame = max((_frame(plan, box) for box in plan.boxes()), default=0)
+        if model.predicts_objects and not (keeps_labels or plan.resamples):
+            frame = min(frame, 2 * BLOCK)  # with what is around it
         copies = 2 if model.refine.smoother or model.refine.clean else 1
         needs["frames"] = frame * (FLOAT * maps * copies + WATERSHED * model.predicts_objects)
     elif not model.info.has_masks:

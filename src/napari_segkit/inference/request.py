@@ -24,7 +24,7 @@ from .copies import require_copies
 from .memory import require_memory
 from .plan import TilePlan, make_plan, unmeasured_plan
 from .progress import TileStep
-from .sink import MemorySink, Sink, UncertaintySink
+from .sink import MemorySink, ObjectSink, Sink, UncertaintySink
 
 
 @dataclass(frozen=True)
@@ -139,8 +139,13 @@ class PredictRequest:
 def _require_sink(sink: object, model: TrainedModel, config: PredictConfig) -> None:
     if isinstance(sink, type) or not hasattr(sink, "start"):
         raise TypeError(f"sink is {given(sink)}: give a Sink, or leave it out.")
-    if model.predicts_objects:
+    if model.predicts_objects and not isinstance(sink, ObjectSink):
         raise ValueError("A sink takes class labels, but this model predicts objects: omit it.")
+    if model.stuff is not None:
+        raise ValueError(
+            "This model was merged from two, whose segments cannot go into a zarr folder yet: "
+            "predict them in memory, by region if need be, or predict with one of the two."
+        )
     if config.uncertainty and not isinstance(sink, UncertaintySink):
         raise ValueError(
             f"uncertainty={config.uncertainty!r}, but this sink takes none: give "

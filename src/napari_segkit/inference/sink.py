@@ -1,6 +1,7 @@
 """Where the pixels of a prediction go."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -53,6 +54,28 @@ class UncertaintySink(Protocol):
         self, frame: dict[str, int], cell: Cell, uncertainty: NDArray[np.float32]
     ) -> None:
         """Take the uncertainty of a cell, before its labels."""
+
+
+@runtime_checkable
+class ObjectSink(Sink, Protocol):
+    """A sink for objects that are predicted block by block.
+
+    Their blocks are written with numbers of their own, which are replaced when all are known.
+    """
+
+    @property
+    def folder(self) -> Path:
+        """Where files of what is not complete are kept."""
+
+    @property
+    def block_lengths(self) -> Sequence[int]:
+        """Along the spatial axes of the plan, what is best written at once."""
+
+    def read_labels(self, frame: dict[str, int], cell: Cell) -> Labels:
+        """The labels of a cell as they were written."""
+
+    def replace_labels(self, frame: dict[str, int], cell: Cell, labels: Labels) -> None:
+        """Take other labels of a finished cell."""
 
 
 @runtime_checkable

@@ -11,17 +11,20 @@ from napari_segkit.instances.candidates import RegionCandidates, SelectedObjects
 from napari_segkit.instances.level_targets import levels_to_classes
 from napari_segkit.instances.watershed import segment_objects
 from napari_segkit.label_result import LabelResult
-from napari_segkit.refinement.instances import rescale_levels
 
 from .blending import blend_frame
-from .postprocess import labels_from_probabilities
+from .levels import refined_levels, typical_size
 from .progress import Progress, TileStep
 from .request import PredictRequest
+from .sink import ObjectSink
 from .uncertainty import FrameUncertainty
+from .watershed_blocks import predict_blocks
 
 
 def predict_tiles(request: PredictRequest) -> Generator[TileStep, object, LabelResult]:
     """Predict objects; a smoothing refines class probabilities, not boundary or distance levels."""
+    if isinstance(request.sink, ObjectSink):
+        return (yield from predict_blocks(request, request.sink))
     plan = request.plan
     model, image, progress = plan.model, plan.original, Progress(plan.steps)
     method = str(model.spec.objects)
@@ -31,23 +34,14 @@ def predict_tiles(request: PredictRequest) -> Generator[TileStep, object, LabelR
     )
     uncertainty = FrameUncertainty(plan)
     positions, scores, last = [np.zeros(0, np.intp)], [np.zeros(0, np.float32)], 0
-    spacing = image.spacing[-model.ndim :]
-    size = model.object_size * min(plan.image.spacing[-model.ndim :]) / min(spacing)
-    done = []
+    spacing, size, done = image.spacing[-model.ndim :], typical_size(plan), []
     for frame in plan.frames():
         context = plan.context(plan.box(frame))
         blended = yield from blend_frame(plan, frame, context, progress)
         if blended is None:
             break
         uncertainty.add(frame, context.box, partial(levels_to_classes, blended, method))
-        if model.refine.smoother:
-            classes = levels_to_classes(blended, method)
-            smoothed = yield from labels_from_probabilities(
-                plan, frame, context, classes, progress, keep=True
-            )
-            blended = rescale_levels(blended, np.asarray(smoothed.probabilities), method)
-        if (missing := plan.missing(frame, context.box)) is not None:
-            blended[:, missing] = np.eye(len(blended), 1)  # background
+        blended = yield from refined_levels(plan, frame, context, blended, progress)
         regions = segment_objects(blended, method, spacing=spacing, size=size)
         classes = levels_to_classes(blended, method)
         if (outside := plan.outside(frame, context.box)) is not None:

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_segkit.config import ObjectConfig
+from napari_segkit.config._schema import to_dict
 from napari_segkit.freed_memory import give_back
 from napari_segkit.images.axes_image import SPATIAL, AxesImage
 from napari_segkit.images.fingerprint import fingerprint
@@ -19,9 +21,16 @@ from napari_segkit.images.notes import say_note
 from napari_segkit.images.orientation import reorient, reorient_spacing
 from napari_segkit.images.regions import Box, Part, Region, label_box, lengths
 from napari_segkit.images.types import AnyArray, Labels
+from napari_segkit.instances.stored_objects import StoredObjects
 from napari_segkit.io.journal import Journal
-from napari_segkit.io.replace_file import ExistsError
-from napari_segkit.io.zarr.result_paths import check_target, explain_write_errors, part_folder
+from napari_segkit.io.output_paths import check_output_path
+from napari_segkit.io.replace_file import ExistsError, atomic_write
+from napari_segkit.io.zarr.result_paths import (
+    check_target,
+    explain_write_errors,
+    part_folder,
+    table_file,
+)
 from napari_segkit.io.zarr.writer import (
     ZarrResult,
     create_result,
@@ -57,9 +66,11 @@ class ZarrSink:
         Also write the probabilities of all classes.
     overwrite : bool
         Whether a former result, or an unfinished one of another prediction, is replaced.
+    objects : ObjectConfig, optional
+        Which objects are kept, of a model that predicts objects.
     """
 
-    labels: Any  # zarr arrays, in the orientation of `image`
+    labels: Any = None  # zarr arrays, in the orientation of `image`
     probabilities: Any = None
     uncertainty: Any = None
 
@@ -70,8 +81,14 @@ class ZarrSink:
         *,
         keep_probabilities: bool = False,
         overwrite: bool = False,
+        objects: ObjectConfig | None = None,
     ) -> None:
         self.target = check_target(target, overwrite=overwrite)
+        self.table = table_file(self.target)
+        if objects is not None:
+            check_output_path(self.table, overwrite=overwrite)
+        self._objects = objects
+        self._lengths: Sequence[int] = ()
         self._image, self._overwrite = image, overwrite
         self._keep_probabilities = keep_probabilities
         self._orientation, self._shape = "", image.label_shape  # of the plan's labels
@@ -80,7 +97,7 @@ class ZarrSink:
 
     def start(self, plan: TilePlan) -> None:
         """Make the arrays, or go on with those of the same prediction; else ValueError."""
-        self._orientation = plan.original.orientation
+        self._orientation, self._lengths = plan.original.orientation, frame_chunks(plan)
         self._shape = plan.original.label_shape
         record, unfinished = self._record(plan), open_unfinished(self.target)
         if unfinished is not None:
@@ -127,6 +144,30 @@ class ZarrSink:
             axes = self._image.label_axes
             self._store(self.uncertainty, axes, frame, cell, uncertainty)
 
+    @property
+    def folder(self) -> Path:
+        """Where files of objects are kept until all are known."""
+        return part_folder(self.target) / "objects"
+
+    @property
+    def block_lengths(self) -> Sequence[int]:
+        """Lengths of chunks along the spatial axes of the plan."""
+        return self._lengths
+
+    def read_labels(self, frame: dict[str, int], cell: Cell) -> Labels:
+        """The labels of a cell as they were written."""
+        axes, orientation = self._image.label_axes, self._image.orientation
+        box = label_box(axes, frame, cell.region)
+        region = Region(axes, self._shape, (Part(box),)).reoriented(self._orientation, orientation)
+        stored = self.labels[region.parts[0].box]
+        block = AxesImage(reorient(stored, axes, orientation, self._orientation), axes)
+        whole = [slice(0, n) for n in lengths(cell.region)]
+        return block.read(dict.fromkeys(frame, 0), whole)[0]
+
+    def replace_labels(self, frame: dict[str, int], cell: Cell, labels: Labels) -> None:
+        """Write other labels into a finished cell."""
+        self._store(self.labels, self._image.label_axes, frame, cell, labels)
+
     def finish(self) -> Generator[Step, None, None]:
         """Make the coarse levels, and give the folder its name."""
         if self._result is None or self._journal is None:
@@ -134,13 +175,25 @@ class ZarrSink:
         with closing(self._journal):
             self._take((yield from finish_result(self._result, overwrite=self._overwrite)))
 
+    def _placed(self, objects: StoredObjects) -> StoredObjects:
+        """Objects in the orientation of the image; their table is written beside the folder."""
+        placed = objects.placed(self.labels, self._image.orientation)
+        text = placed.table.to_csv(index=False).encode()
+        with atomic_write(self.table, overwrite=self._overwrite) as file:
+            file.write(text)
+        return placed
+
     def completed(self, result: LabelResult) -> LabelResult:
         """A result with the arrays of the folder, in the orientation of the image."""
         predicted = result.predicted and result.predicted.reoriented(
             self._orientation, self._image.orientation
         )
+        objects = result.objects
+        if isinstance(objects, StoredObjects):
+            objects = self._placed(objects)
         return replace(
             result,
+            objects=objects,
             labels=self.labels,
             probabilities=self.probabilities,
             uncertainty=self.uncertainty,
@@ -159,6 +212,8 @@ class ZarrSink:
             "region": None if plan.region is None else _described(plan.region),
             "probabilities": self._keep_probabilities,
         }
+        if self._objects is not None:
+            record["objects"] = to_dict(self._objects)
         return dict(json.loads(json.dumps(record)))
 
     def _is_same(self, unfinished: ZarrResult, record: Mapping[str, object]) -> bool:
@@ -181,8 +236,9 @@ class ZarrSink:
             image.label_axes,
             image.label_shape,
             _chunks(plan, image),
-            dtype=np.min_scalar_type(max(model.values)),
+            dtype=np.min_scalar_type(max(model.values)) if self._objects is None else np.int32,
             classes=model.all_classes,
+            are_ids=self._objects is not None,
             spacing=image.spacing,
             unit=image.unit,
             probabilities=self._keep_probabilities,
@@ -232,25 +288,31 @@ def predict_to_zarr(
         result = yield from predict_tiles_of(request.model)(replace(request, sink=sink))
         if not result.is_partial:
             yield from sink.finish()
+        result = sink.completed(result)
     except OSError as error:
         raise OSError(
             f"{error} What is finished is kept: the same call or command goes on with it."
         ) from error
     finally:
         sink.close()
-    return sink.completed(result)
+    return result
 
 
 def _chunks(plan: TilePlan, image: AxesImage) -> tuple[int, ...]:
     """Lengths of chunks along the axes of the labels: a cell is one, or some small cells are."""
+    lengths = [1] * (3 - plan.model.ndim) + frame_chunks(plan)
+    along = dict(zip(SPATIAL, _turned(lengths, plan.original.orientation, image), strict=True))
+    pairs = zip(image.label_axes, image.label_shape, strict=True)
+    return tuple(min(along.get(axis, 1), n) for axis, n in pairs)
+
+
+def frame_chunks(plan: TilePlan) -> list[int]:
+    """Lengths of chunks along the axes of a frame."""
     grid, ndim = plan.grid, plan.model.ndim
     steps = [n - o for n, o in zip(grid.size, grid.overlap, strict=True)]
     if plan.resamples:
         steps = [LARGE_TILE[ndim]] * ndim
-    lengths = [1] * (3 - ndim) + _whole_steps(steps, plan.frame_shape)
-    along = dict(zip(SPATIAL, _turned(lengths, plan.original.orientation, image), strict=True))
-    pairs = zip(image.label_axes, image.label_shape, strict=True)
-    return tuple(min(along.get(axis, 1), n) for axis, n in pairs)
+    return _whole_steps(steps, plan.frame_shape)
 
 
 def _whole_steps(steps: Sequence[int], shape: Sequence[int]) -> list[int]:

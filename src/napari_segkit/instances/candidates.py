@@ -179,14 +179,28 @@ def link_and_filter(
     """
     selected = link_objects(selected, image, ndim, config)
     pixels = np.bincount(selected.labels.ravel(), minlength=len(selected.scores) + 1)[1:]
+    kept = kept_by_size(pixels, image, config)
+    if along := border_axes(ndim, config):
+        kept[border_ids(selected.labels, image.label_axes, along) - 1] = False
+    return selected.subset(kept)
+
+
+def kept_by_size(
+    pixels: NDArray[np.integer], image: AxesImage, config: ObjectConfig
+) -> NDArray[np.bool_]:
+    """Which objects of so many pixels a config keeps."""
     sizes = pixels * pixel_size(image)
     kept = (pixels > 0) & (sizes >= config.min_size)
     if config.max_size is not None:
         kept &= sizes <= config.max_size
-    if not config.border:
-        along = "YX" if ndim == 2 and config.link is None else SPATIAL
-        kept[border_ids(selected.labels, image.label_axes, along) - 1] = False
-    return selected.subset(kept)
+    return np.asarray(kept)
+
+
+def border_axes(ndim: int, config: ObjectConfig) -> str:
+    """Axes at whose ends no object is kept; "": all are kept."""
+    if config.border:
+        return ""
+    return "YX" if ndim == 2 and config.link is None else SPATIAL
 
 
 def pixel_size(image: AxesImage) -> float:

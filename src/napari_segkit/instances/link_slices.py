@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_segkit.images.labels import rank_values
-from napari_segkit.images.types import Labels
+from napari_segkit.images.types import AnyArray, Labels
 from napari_segkit.images.value_counts import count_values
 
 
@@ -75,10 +75,22 @@ def _match_slices(
     threshold: float,
 ) -> list[tuple[int, int]]:
     """Ranks of linked objects in one slice and the next, one to one, the highest IoU first."""
-    both = (before > 0) & (after > 0)
-    keys, overlap = count_values(before[both] * len(after_areas) + after[both])
-    first, second = np.divmod(keys, len(after_areas))
-    iou = overlap / (before_areas[first] + after_areas[second] - overlap)
+    first, second, overlap = count_pairs(before, after)
+    union = before_areas[first] + after_areas[second] - overlap
+    return best_pairs(first, second, overlap / union, threshold)
+
+
+def count_pairs(one: Labels, other: Labels) -> tuple[AnyArray, AnyArray, NDArray[np.int64]]:
+    """Pairs of ids above 0 at the same pixels, in rising order, and the pixels of each pair."""
+    both, base = (one > 0) & (other > 0), int(other.max(initial=0)) + 1
+    keys, pixels = count_values(one[both].astype(np.int64) * base + other[both])
+    return *np.divmod(keys, base), pixels
+
+
+def best_pairs(
+    first: AnyArray, second: AnyArray, iou: AnyArray, threshold: float
+) -> list[tuple[int, int]]:
+    """Pairs whose IoU reaches a threshold, one to one, the highest first."""
     order = np.argsort(-iou, kind="stable")
     order = order[iou[order] >= threshold]
     return one_to_one(zip(first[order].tolist(), second[order].tolist(), strict=True))

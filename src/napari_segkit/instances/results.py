@@ -14,7 +14,8 @@ from napari_segkit.images.axes_image import AxesImage, reorient_image
 from napari_segkit.images.classes import LabelClass, values_of
 from napari_segkit.images.orientation import reorient
 
-from .candidates import Candidates, SelectedObjects, pixel_size
+from .candidates import Candidates, SelectedObjects
+from .object_rows import ObjectRows
 from .properties import ONLY_2D, PROPERTIES, measure_properties
 
 if TYPE_CHECKING:
@@ -79,23 +80,10 @@ class Objects:
     @cached_property
     def table(self) -> "DataFrame":
         """One row per object; columns as the class describes."""
-        from pandas import DataFrame
-
-        selected, count = self._selected, len(self)
-        pixels = np.bincount(self.labels.ravel(), minlength=count + 1)[1:]
-        names = [self.classes[p].name for p in selected.positions]
-        columns: dict[str, object] = {
-            "index": np.arange(1, count + 1),
-            "class": names,
-        }
-        if selected.stuff is not None:
-            columns["kind"] = np.where(selected.stuff, "stuff", "thing")
-        columns["score"] = selected.scores.round(4)
-        columns["volume" if "Z" in self.image.axes else "area"] = pixels * pixel_size(self.image)
-        columns["pixels"] = pixels
-        for end in (0, 1):
-            columns |= {f"{a}{end}": self._boxes[:, i, end] for i, a in enumerate(self._dims)}
-        return DataFrame(columns)
+        selected = self._selected
+        pixels = np.bincount(self.labels.ravel(), minlength=len(self) + 1)[1:]
+        rows = ObjectRows(selected.positions, selected.scores, pixels, self._boxes, selected.stuff)
+        return rows.table(self.image, self.classes)
 
     @property
     def _dims(self) -> str:

@@ -35,18 +35,43 @@ def segment_objects(
     Objects are connected, and numbered from 1 in the order of their first pixels; the score is the
     mean probability of the class.
     """
+    labels, classes = separate_objects(probabilities, objects_by, spacing=spacing, size=size)
+    return _score_objects(labels, classes, uncertain_area(spacing, size))
+
+
+def separate_objects(
+    probabilities: NDArray[np.float32], objects_by: str, *, spacing: Sequence[float], size: float
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Ids of all objects in any order, also of uncertain ones, and the class probabilities."""
     classes = levels_to_classes(probabilities, objects_by)
     typical = _typical_pixels(spacing, size)
     foreground = _fill_small_holes(classes[0] <= 1 - FOREGROUND, SMALL_AREA * typical)
     if objects_by == "components":
-        labels = _components(classes, foreground)
-    else:
-        height = _expected_level(split_levels(probabilities, objects_by).sum(axis=0))
-        seeds = _large_components(foreground & (height > SEED), SMALL_AREA * typical)
-        if objects_by == "boundary":
-            seeds = _split_seeds(seeds, spacing, SMOOTHING * size)
-        labels = _watershed(height, seeds, foreground)
-    return _score_objects(labels, classes, UNCERTAIN_AREA * typical)
+        return _components(classes, foreground), classes
+    height = _expected_level(split_levels(probabilities, objects_by).sum(axis=0))
+    seeds = _large_components(foreground & (height > SEED), SMALL_AREA * typical)
+    if objects_by == "boundary":
+        seeds = _split_seeds(seeds, spacing, SMOOTHING * size)
+    return _watershed(height, seeds, foreground), classes
+
+
+def uncertain_area(spacing: Sequence[float], size: float) -> float:
+    """Least pixels of an object of score 0."""
+    return UNCERTAIN_AREA * _typical_pixels(spacing, size)
+
+
+def score_objects(
+    pixels: NDArray[np.int64], sums: NDArray[np.float64], least: float
+) -> tuple[NDArray[np.intp], NDArray[np.float32], NDArray[np.bool_]]:
+    """Class position and score of objects, and which are certain or large enough.
+
+    `sums` are those of the probabilities of thing classes, ``(objects, classes)``, and `least` is
+    the `uncertain_area`.
+    """
+    means = sums / np.maximum(pixels, 1)[:, None]
+    scores = means.max(axis=1).clip(0, 1)
+    kept = (pixels > 0) & (pixels >= least * (1 - scores))
+    return means.argmax(axis=1) + 1, scores.astype(np.float32), kept
 
 
 def _typical_pixels(spacing: Sequence[float], size: float) -> float:
@@ -134,21 +159,16 @@ def _watershed(
 
 
 def _score_objects(
-    labels: NDArray[np.int32], classes: NDArray[np.float32], uncertain_area: float
+    labels: NDArray[np.int32], classes: NDArray[np.float32], least: float
 ) -> SelectedObjects:
     """Class and score of each object, without small uncertain ones."""
     flat, count = labels.ravel(), int(labels.max()) + 1
-    areas = np.bincount(flat, minlength=count)
-    sums = np.stack([np.bincount(flat, c.ravel(), count) for c in classes[1:]])
-    means = sums / np.maximum(areas, 1)
-    scores = np.clip(means.max(axis=0), 0, 1)
-    kept = areas >= uncertain_area * (1 - scores)
-    kept[0] = False
+    columns = [np.bincount(flat, c.ravel(), count) for c in classes[1:]]
+    sums = np.stack(columns, axis=1).astype(np.float64)
+    positions, scores, kept = score_objects(np.bincount(flat)[1:], sums[1:], least)
     present, first = np.unique(flat, return_index=True)
     order = present[np.argsort(first)]
-    order = order[kept[order]]
+    order = order[np.append(False, kept)[order]]
     numbers = np.zeros(count, np.int32)
     numbers[order] = np.arange(1, len(order) + 1)
-    return SelectedObjects(
-        numbers[labels], means.argmax(axis=0)[order] + 1, scores[order].astype(np.float32)
-    )
+    return SelectedObjects(numbers[labels], positions[order - 1], scores[order - 1])

@@ -10,6 +10,8 @@ from pathlib import Path
 from unicodedata import normalize
 from urllib.parse import unquote
 
+from .zarr_folders import is_zarr
+
 DELIMITERS = ",;\t"
 OTHER_NAMES = {
     "images": ("image", "img", "imgs", "prediction", "predictions"),
@@ -109,7 +111,8 @@ def _channels(header: Sequence[str]) -> dict[int, str]:
 
 def _are_files(table: Path, cells: Sequence[str], count: int) -> bool:
     first = cells[:count]
-    return len(first) == count and all(c and find_file(table, c).is_file() for c in first)
+    files = [find_file(table, cell) for cell in first if cell]
+    return len(files) == count and all(file.is_file() or is_zarr(file) for file in files)
 
 
 def _columns_by_place(table: Path, cells: Sequence[str], required: Sequence[str]) -> list[str]:

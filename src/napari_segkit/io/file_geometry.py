@@ -8,11 +8,17 @@ from .filenames import TIFF, AnyPath, ending
 from .files import nifti_header
 from .read_errors import explain_read_errors
 from .tiff import read_geometry
+from .zarr_folders import is_zarr
 
 
 def file_geometry(path: AnyPath) -> Geometry | None:
-    """Where the pixels of a volume or TIFF file lie, from its header; None if it does not say."""
+    """Where the pixels of a volume, TIFF or OME-Zarr lie, by its header; None if unknown."""
     file = Path(path)
+    if is_zarr(file):
+        from .zarr import files as zarr_files
+
+        with explain_read_errors(file):
+            return zarr_files.read_geometry(file)
     if ending(file) in TIFF and file.exists():
         with explain_read_errors(file):
             return read_geometry(file)

@@ -32,7 +32,7 @@ def as_paths(path: AnyPath | Sequence[AnyPath]) -> list[Path]:
 
 def stem(path: Path) -> str:
     """File name without its ending, which may be ".nii.gz" or ".ome.tif"; numbers are no ending."""
-    ending = r"(\.ome)?\.(?!\d+$)[^.]+(\.gz)?$"
+    ending = r"(\.ome)?(\.zarr(?=\.zip$))?\.(?!\d+$)[^.]+(\.gz)?$"
     return re.sub(ending, "", path.name, flags=re.IGNORECASE) or path.name
 
 

@@ -19,6 +19,7 @@ from .name_pairs import LIST_HINT, TRAINING, PairKind, Pairs, pair_names
 from .name_words import IMAGE_WORDS, LABEL_WORDS, is_named, split_labels
 from .training_roles import Role, groups_of, listed_role, roles_of
 from .volume_files import is_dicom
+from .zarr_folders import labels_inside
 
 OPTIONAL_FILES = {"classes": "the classes of objects", "regions": "complete regions"}
 
@@ -65,8 +66,8 @@ def training_files(
 ) -> list[TrainingFiles]:
     """Pairs as in `pair_files`, with object classes and regions of the same name, or listed.
 
-    One folder without `labels` holds both, such as c0_img.png and c0_masks.png; so does a list of
-    files. Role and group
+    One folder without `labels` holds both, such as c0_img.png and c0_masks.png, or OME-Zarr images
+    that hold their labels; so does a list of files. Role and group
     come from the columns of a list, or from folders and names, as in `training_roles`.
     """
     if not isinstance(images, str | PathLike):
@@ -79,8 +80,7 @@ def training_files(
         columns = [_listed_files(first, rows, p, c) for c, p in optional.items()]
         roles = [listed_role(first, row.line, row.cells.get("role", "")) for row in rows]
     else:
-        in_one = labels is None and holds_several(first)
-        pairs = _pair_in_one(first) if in_one else pair_files(first, labels)
+        pairs = pair_files(first, labels) if labels is not None else _pair_in_one(first)
         columns = [_matching_files(pairs, first, p, c) for c, p in optional.items()]
         roles = roles_of([image for image, _ in pairs])
     groups = groups_of([image for image, _ in pairs])
@@ -200,9 +200,31 @@ def _require_order(first: Path, second: Path, kind: PairKind) -> None:
         )
 
 
-def _pair_in_one(folder: Path) -> Pairs:
-    """Pairs of images and labels in one folder."""
-    return _pair_told_apart(find_images(folder), str(folder), "its files")
+def _pair_in_one(images: Path) -> Pairs:
+    """Pairs of images and labels in one folder, or of zarr images that hold their labels."""
+    files = find_images(images)
+    if any(labels_inside(file.path) for file in files):
+        return _pair_with_labels_inside(files, str(images))
+    if not holds_several(images):
+        return pair_files(images)
+    return _pair_told_apart(files, str(images), "its files")
+
+
+def _pair_with_labels_inside(files: Sequence[ImageFiles], where: str) -> Pairs:
+    pairs, unpaired = [], []
+    for file in files:
+        labels = labels_inside(file.path)
+        if len(labels) > 1:
+            raise ValueError(
+                f"{file.path} holds the labels {shorten([path.name for path in labels])}: give one "
+                f"of them as labels, such as {labels[0]}, or a pattern for several images."
+            )
+        if labels:
+            pairs.append((file, ImageFiles((labels[0],), file.folder)))
+        else:
+            unpaired.append(file)
+    _say_unpaired(unpaired, where, shorten([file.name for file in unpaired]))
+    return pairs
 
 
 def _pair_told_apart(files: Sequence[ImageFiles], where: str, kind: str) -> Pairs:

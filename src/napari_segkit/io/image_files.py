@@ -11,6 +11,7 @@ from .filenames import CHANNEL, TABLES, AnyPath, stem
 from .plugin_names import without_image
 from .readers import can_read
 from .volume_files import LEFT_BY_SYSTEMS, is_dicom, visible_files, without_data_of_headers
+from .zarr_folders import image_around
 
 # results of segkit predict beside its labels; of macOS's ZIP files
 NOT_ENTERED = ("probabilities", "uncertainty", "overlays", "__MACOSX")
@@ -34,14 +35,18 @@ class ImageFiles:
 
     @property
     def stem(self) -> str:
-        """Name without ending and number of channel; accents are one character, however stored."""
-        name = normalize("NFC", stem(self.path))
+        """Name without ending and number of channel; of labels in a zarr image, that of the image.
+
+        Accents are one character, however stored.
+        """
+        name = normalize("NFC", stem(image_around(self.path)))
         return CHANNEL.sub(r"\1", name) if len(self.paths) > 1 else name
 
     @property
     def name(self) -> str:
         """Folder and file name, for messages and records."""
-        name = f"{self.folder}/{self.path.name}" if self.folder else self.path.name
+        own = self.path.relative_to(image_around(self.path).parent).as_posix()
+        name = f"{self.folder}/{own}" if self.folder else own
         return name if len(self.paths) == 1 else f"{name} and {len(self.paths) - 1} more"
 
 
@@ -59,7 +64,7 @@ def find_images(
     root = path if path.is_dir() else _fixed_part(path)
     listed = list(_tree(path)) if path.is_dir() else _matching_images(path)
     files = [p for p in listed if without is None or not _is_result(p, without, root)]
-    found = [ImageFiles((p,), _below(p, root)) for p in files]
+    found = [ImageFiles((p,), _below(image_around(p), root)) for p in files]
     if not found:
         kind, others = ("folder", path.rglob("*")) if path.is_dir() else ("pattern", _matches(path))
         raise ValueError(f"The {kind} {path} holds no image{without_image(sorted(others))}.")

@@ -9,6 +9,7 @@ from . import pictures, tiff
 from .class_record import classes_in
 from .filenames import TIFF, AnyPath, ending
 from .files import nifti_header
+from .zarr_folders import is_zarr
 
 
 def read_classes(path: AnyPath) -> tuple[LabelClass, ...]:
@@ -19,6 +20,10 @@ def read_classes(path: AnyPath) -> tuple[LabelClass, ...]:
 def read_record(file: Path) -> object:
     """How a file was made, as it was stored with its values; None if it tells nothing."""
     with suppress(LookupError, OSError, TypeError, ValueError):
+        if is_zarr(file):
+            from .zarr.files import read_record as read_zarr_record
+
+            return read_zarr_record(file)
         if ending(file) == ".png":
             return pictures.read_record(file)
         if ending(file) in TIFF:

@@ -1,9 +1,6 @@
 """Plugins of napari on PyPI that read formats which this package does not."""
 
-import json
 from collections.abc import Iterable
-from contextlib import suppress
-from importlib.util import find_spec
 from pathlib import Path
 
 BIO_FORMATS = "napari-bioformats"
@@ -11,7 +8,6 @@ PLUGINS = {
     ".czi": f"napari-czitools or {BIO_FORMATS}",
     ".h5": "napari-h5",
     ".n5": "napari-n5",
-    ".zarr": "napari-ome-zarr",
 } | dict.fromkeys((".nd2", ".lif", ".lof", ".oib", ".oir", ".vsi", ".ims", ".dv"), BIO_FORMATS)
 HDF5 = (".hdf5", ".hdf", ".h5")
 TABLE = ".csv"  # of points or shapes, never of pixels
@@ -36,15 +32,4 @@ def without_image(files: Iterable[Path]) -> str:
 
 def napari_reads(path: Path) -> bool:
     """Whether napari's own reader, which says so, really reads files of this kind."""
-    suffix = path.suffix.lower()
-    return suffix not in (*HDF5, TABLE) and (suffix != ".zarr" or find_spec("zarr") is not None)
-
-
-def is_ome_zarr(folder: Path) -> bool:
-    """Whether a Zarr folder describes its axes and pixel sizes as OME does."""
-    for name in (".zattrs", "zarr.json"):
-        with suppress(OSError, ValueError):
-            stored = json.loads((folder / name).read_text())
-            attributes = stored.get("attributes", {}) if name == "zarr.json" else stored
-            return "multiscales" in attributes or "multiscales" in attributes.get("ome", {})
-    return False
+    return path.suffix.lower() not in (*HDF5, TABLE)

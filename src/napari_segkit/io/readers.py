@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from napari_segkit.images.notes import say_note
 from napari_segkit.images.types import ImageSource, LayerArray, LayerData, LayerOptions
 from napari_segkit.images.units import PixelSize
 
 from .filenames import NUMPY, TIFF, VOLUMES, ending
 from .numpy_files import read_npy, read_npz
 from .pictures import PICTURES, read_picture
-from .plugin_names import is_ome_zarr, napari_reads, what_to_install
+from .plugin_names import napari_reads, what_to_install
 from .read_errors import explain_read_errors
 from .tiff import read_tiff
 from .volume_files import is_dicom, is_volume
+from .zarr_folders import is_zarr
 
 if TYPE_CHECKING:
     from npe2 import PluginManager
@@ -57,6 +57,8 @@ def read_source(path: Path, *, labels: bool, level: int = 0) -> FileContent:
         raise ValueError(f"There is no file {path}.")
     suffix = ending(path)
     with explain_read_errors(path):
+        if is_zarr(path):
+            return _read_zarr(path, labels=labels)
         if suffix in TIFF:
             return read_tiff(path, labels=labels, level=level)
         if suffix in PICTURES:
@@ -72,8 +74,10 @@ def read_source(path: Path, *, labels: bool, level: int = 0) -> FileContent:
 def can_read(path: Path) -> bool:
     """Whether a file is read by this package or a plugin of napari, or a folder as one image.
 
-    Such a folder is a DICOM series, or one that a plugin reads, like *.zarr.
+    Such a folder is zarr, a DICOM series, or one that a plugin reads, like *.n5.
     """
+    if is_zarr(path):
+        return True
     known = ending(path) in KNOWN_ENDINGS
     if path.is_dir() and is_dicom(path):
         from .dicom import is_dicom_series
@@ -102,11 +106,13 @@ def _plugins(path: Path) -> list[str]:
 def _folder_patterns() -> Iterator[str]:
     """Patterns of folders that are images; napari's own reader also lists those of files."""
     for manifest in _plugin_manager().iter_manifests(disabled=False):
+        if manifest.name == NAPARI:
+            continue
         for reader in manifest.contributions.readers or ():
             for pattern in map(str.lower, reader.filename_patterns):
                 is_ending = pattern.startswith("*.") and "*" not in pattern[1:]
                 if is_ending and reader.accepts_directories:
-                    yield pattern if manifest.name != NAPARI else "*.zarr"
+                    yield pattern
 
 
 def _read_volume(path: Path, *, labels: bool) -> FileContent:
@@ -121,16 +127,30 @@ def _read_volume(path: Path, *, labels: bool) -> FileContent:
     return _as_layer(data, meta)
 
 
+def _read_zarr(path: Path, *, labels: bool) -> FileContent:
+    from .zarr.reader import read_zarr
+
+    image = read_zarr(path, labels=labels)
+    finest, size = image.levels[0], image.stored.size if image.stored else None
+    if len(image.levels) == 1:
+        return finest, image.axes, size
+    pyramid = FileLayer(
+        data=image.levels,
+        multiscale=True,
+        rgb=None,
+        axis_labels=(),
+        scale=(1.0,) * finest.ndim,
+        units=(),
+        ndim=finest.ndim,
+        metadata={},
+    )
+    return pyramid, image.axes, size
+
+
 def _read_with_plugins(path: Path, *, labels: bool) -> FileContent:
     plugins = _plugins(path) if can_read(path) else []
     if not plugins:
         raise ValueError(f"no reader for such files is installed: {what_to_install(path)}")
-    if plugins == [NAPARI_READER] and is_ome_zarr(path):
-        say_note(
-            f"{path} is OME-Zarr, of which napari's own reader reads neither axes nor pixel "
-            f"sizes: {what_to_install(path)}.",
-            stacklevel=2,
-        )
     kinds = ("labels", "image") if labels else ("image",)
     layers = [_fill_layer_data(*data) for data in _first_layers(path, plugins)]
     groups = ([layer for layer in layers if layer[2] == kind] for kind in kinds)

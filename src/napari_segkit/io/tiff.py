@@ -12,7 +12,7 @@ from napari_segkit.images.axis_guess import AXES
 from napari_segkit.images.geometry import Geometry, spacing_geometry
 from napari_segkit.images.levels import require_level_of
 from napari_segkit.images.notes import say_note, without_notes
-from napari_segkit.images.types import AnyArray
+from napari_segkit.images.types import AnyArray, LazyArray
 from napari_segkit.images.units import UNKNOWN_SPACING, PixelSize, convert
 
 from .geotiff import Tag
@@ -104,13 +104,7 @@ def write_tiff(
     """
     import tifffile
 
-    ome = axes.endswith("YX") and 1 not in data.shape and data.dtype.name in OME_TYPES
-    metadata: dict[str, object] = {"axes": axes}
-    if ome:
-        metadata["Description"] = json.dumps(provenance)
-        metadata |= _ome_sizes(size, axes)
-    else:
-        metadata |= {"spacing": size.spacing, "unit": size.unit, "provenance": provenance}
+    ome, metadata = tiff_metadata(data, axes, size, provenance)
     tifffile.imwrite(
         file,
         data,
@@ -120,8 +114,21 @@ def write_tiff(
         compression="zlib",
         photometric="minisblack",
         extratags=place,
-        **_resolution(size),
+        **resolution_tags(size),
     )
+
+
+def tiff_metadata(
+    data: LazyArray, axes: str, size: PixelSize, provenance: Mapping[str, object]
+) -> tuple[bool, dict[str, object]]:
+    """Whether an array is written as OME-TIFF, and the metadata that tifffile takes for it."""
+    ome = axes.endswith("YX") and 1 not in data.shape and data.dtype.name in OME_TYPES
+    metadata: dict[str, object] = {"axes": axes}
+    if ome:
+        metadata["Description"] = json.dumps(provenance)
+        return ome, metadata | _ome_sizes(size, axes)
+    stored = {"spacing": size.spacing, "unit": size.unit, "provenance": provenance}
+    return ome, metadata | stored
 
 
 def read_provenance(path: Path) -> object:
@@ -167,7 +174,7 @@ def _ome_sizes(size: PixelSize, axes: str) -> dict[str, object]:
     return sizes | {f"PhysicalSize{a}Unit": unit for a, _ in spatial}
 
 
-def _resolution(size: PixelSize) -> Resolution:
+def resolution_tags(size: PixelSize) -> Resolution:
     """Pixels per centimetre along X and Y, if they are known and the tags can hold them."""
     pixels = [1 / convert(s, size.unit, "cm") for s in size.spacing[:0:-1]]
     if not size.unit or max(pixels) > MAX_RESOLUTION:

@@ -19,6 +19,7 @@ from .folders import TrainingFiles
 from .image_files import ImageFiles
 from .label_classes import read_classes
 from .object_masks import read_object_masks
+from .zarr_folders import is_zarr
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +37,11 @@ class _Files:
     def paths(self) -> tuple[Path, ...]:
         """The files."""
         return self.files.paths
+
+    @property
+    def is_lazy(self) -> bool:
+        """Whether the pixels are read piece by piece, and never as a whole."""
+        return all(map(is_zarr, self.paths))
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from .filenames import ITK, MGH, NIFTI, NUMPY, TABLES, TIFF, VOLUMES, ending
 from .pictures import PICTURES
+from .zarr_folders import is_zarr
 
 MAGIC_OFFSET, MAGIC = 128, b"DICM"
 LEFT_BY_SYSTEMS = ("dicomdir", "thumbs.db", "desktop.ini")
@@ -25,6 +26,8 @@ def is_volume(path: Path) -> bool:
 def is_dicom(path: Path) -> bool:
     """Whether a file of any name is a DICOM file, or one of the first in a folder."""
     if path.is_dir():
+        if is_zarr(path):
+            return False
         files = (p for p in visible_files(path) if p.is_file())
         return any(is_dicom(p) for p in islice(files, MAX_STRAY))
     if ending(path) in OTHERS or path.name.lower() in LEFT_BY_SYSTEMS or not path.is_file():

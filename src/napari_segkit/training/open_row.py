@@ -159,7 +159,8 @@ def _image(
             with without_notes():
                 return np.asarray(channels_by_name(source.open(labels_shape), channels).data)
 
-        image = replace(image, data=cached(cache, make, np.asarray(image.data), image.name))
+        if not source.is_lazy:
+            image = replace(image, data=cached(cache, make, np.asarray(image.data), image.name))
     else:
         image = as_one_image(source, axes, spacing, labels_shape=labels_shape, names=channels)
         image = say_notes(with_file_notes(image, source))
@@ -170,7 +171,8 @@ def _values(source: Any, labels: ImageSource, image: AxesImage, cache: ArrayCach
     """Label values in the axes of the image; read again when needed unless they are in memory."""
     array, is_file = full_resolution(labels), isinstance(source, LabelFile)
     in_memory = isinstance(array, np.ndarray) and not is_file
-    if not (in_memory or is_file) and _is_as_it_is(array, labels, image):
+    is_lazy = source.is_lazy if is_file else not in_memory
+    if is_lazy and _is_as_it_is(array, labels, image):
         return array  # of dask or zarr, read patch by patch
     values = aligned_labels(source, labels, image)
     if in_memory:

@@ -29,7 +29,12 @@ SPECS = [
     *(pytest.param(spec, id=f"{spec.name}-3D", marks=pytest.mark.slow) for spec in SEMANTIC_3D),
 ]
 QUICK = TrainConfig(
-    epochs=1, steps_per_epoch=6, batch_size=2, learning_rate=3e-3, tile=TileConfig(64, 0)
+    epochs=1,
+    steps_per_epoch=6,
+    batch_size=2,
+    learning_rate=3e-3,
+    tile=TileConfig(64, 0),
+    validation=None,
 )
 
 

@@ -69,11 +69,11 @@ def make_image(
     dtype: DTypeLike,
     size: PixelSize,
     *attributes: Mapping[str, Any],
+    name: str,
     centred: bool,
 ) -> None:
     """A group with an empty array for each level, called "0", "1", ..., and further attributes."""
     factors = level_factors(layout.axes, layout.shape, size.spacing)
-    name = Path(place).name
     about = image_attributes(name, layout.axes, size, factors, zarr_format, centred=centred)
     group = make_group(folder, place, zarr_format, joined(about, *attributes))
     for level, by in enumerate(factors):

@@ -5,8 +5,9 @@ from typing import Any
 
 import zarr
 
+from napari_segkit.io.zarr_folders import LABELS
+
 from .ome_written import group_attributes
-from .result_paths import LABELS
 
 
 def list_labels(image: Path, name: str) -> None:

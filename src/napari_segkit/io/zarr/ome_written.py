@@ -59,8 +59,18 @@ def label_attributes(
     return _versioned({"image-label": known}, zarr_format, "image-label")
 
 
+def channel_attributes(classes: Sequence[LabelClass], zarr_format: int) -> dict[str, Any]:
+    """Names and colours of the maps of classes, which go from 0 to 1."""
+    window = {"min": 0.0, "max": 1.0, "start": 0.0, "end": 1.0}
+    channels = [
+        {"label": c.name, "color": c.color[1:].upper(), "window": window, "active": True}
+        for c in classes
+    ]
+    return group_attributes(zarr_format, omero={"channels": channels})
+
+
 def group_attributes(zarr_format: int, **own: object) -> dict[str, Any]:
-    """Attributes of a group that is no image, such as "labels"."""
+    """What OME keeps in a group: below "ome", with the version, from 0.5 on."""
     if zarr_format == 2:
         return own
     return {"ome": {"version": OME_VERSIONS[zarr_format], **own}}

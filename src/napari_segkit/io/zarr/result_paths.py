@@ -15,9 +15,9 @@ from napari_segkit.images.layer_metadata import KEY
 from napari_segkit.io.filenames import AnyPath
 from napari_segkit.io.output_paths import check_output_folder
 from napari_segkit.io.replace_file import ExistsError, WriteError, cause
+from napari_segkit.io.zarr_folders import LABELS
 
 PART = ".{}.segkit-part"
-LABELS = "labels"
 
 
 def check_target(target: AnyPath, *, overwrite: bool = False) -> Path:
@@ -38,6 +38,14 @@ def check_target(target: AnyPath, *, overwrite: bool = False) -> Path:
 def part_folder(target: Path) -> Path:
     """The hidden folder in which a result is made."""
     return target.with_name(PART.format(target.name))
+
+
+def table_file(target: Path) -> Path:
+    """The CSV file of objects beside a result, or beside the image that it belongs to."""
+    image = image_of(target)
+    if image is None:
+        return target.with_name(f"{target.stem}.csv")
+    return image.with_name(f"{image.stem}_{target.name}.csv")
 
 
 def remove_folder(folder: Path) -> None:

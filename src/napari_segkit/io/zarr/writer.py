@@ -20,14 +20,14 @@ from napari_segkit.images.classes import LabelClass
 from napari_segkit.images.layer_metadata import KEY
 from napari_segkit.images.units import UNKNOWN_SPACING, PixelSize, Spacing
 from napari_segkit.io.filenames import AnyPath
+from napari_segkit.io.zarr_folders import LABELS
 from napari_segkit.steps import Step
 
 from .coarse_levels import CoarseBlock, coarse_blocks
 from .empty_images import Layout, make_group, make_image
 from .label_groups import list_labels
-from .ome_written import group_attributes, joined, label_attributes
+from .ome_written import channel_attributes, group_attributes, joined, label_attributes
 from .result_paths import (
-    LABELS,
     check_target,
     explain_write_errors,
     image_of,
@@ -75,6 +75,14 @@ class ZarrResult:
         """Axes of the probabilities as they are stored: in a series, T comes before C."""
         return _probability_axes(self.record["axes"])
 
+    def levels(self, finest: Any) -> list[Any]:
+        """All levels of one of these arrays, the finest first."""
+        group: Any = zarr.open_group(self.folder, mode="r" if finest.read_only else "r+")
+        place = finest.path.rpartition("/")[0]
+        image = group[place] if place else group
+        count = sum(name.isdigit() for name in image.array_keys())
+        return [image[str(level)] for level in range(count)]
+
 
 def create_result(
     target: AnyPath,
@@ -90,38 +98,39 @@ def create_result(
     uncertainty: bool = False,
     record: Mapping[str, Any] | None = None,
     shards: Sequence[int] | None = None,
+    are_ids: bool = False,
 ) -> ZarrResult:
     """Make the arrays of a result in the part folder of `target`, in place of an unfinished one.
 
     `target` is a new folder, or ``image.zarr/labels/NAME``: labels of an OME-Zarr image, in its
     version of the format. What lies in one of the `chunks`, or `shards`, is best written at once.
+    With `are_ids`, the labels are ids of objects, and the classes those of the probabilities.
     """
     path = as_path("target", target)
     require_own_folder(path, needed=probabilities or uncertainty)
     image = image_of(path)
     zarr_format = zarr.open_group(image, mode="r").metadata.zarr_format if image else 3
     stored = {KEY: {**(record or {}), "axes": axes}}
-    about = label_attributes(classes, zarr_format, "../../" if image else "")
+    about = label_attributes(() if are_ids else classes, zarr_format, "../../" if image else "")
     labels = Layout(axes, tuple(shape), tuple(chunks), tuple(shards) if shards else None)
     if zarr_format == 2:
         labels = Layout(axes, labels.shape, labels.shards or labels.chunks)
     size, folder = PixelSize(spacing, unit), part_folder(path) / RESULT
     remove_folder(folder.parent)
+    at, name, about = (
+        ("", path.name, joined(about, stored)) if image else (PREDICTION, "prediction", about)
+    )
     with explain_write_errors(path):
-        if image:
-            about = joined(about, stored)
-            make_image(folder, "", zarr_format, labels, dtype, size, about, centred=False)
-        else:
+        if not image:
             make_group(folder, "", zarr_format, joined(group_attributes(zarr_format), stored))
-            listed = group_attributes(zarr_format, labels=["prediction"])
-            make_group(folder, LABELS, zarr_format, listed)
-            make_image(folder, PREDICTION, zarr_format, labels, dtype, size, about, centred=False)
+            make_group(folder, LABELS, zarr_format, group_attributes(zarr_format, labels=[name]))
+        make_image(folder, at, zarr_format, labels, dtype, size, about, name=name, centred=False)
         if probabilities:
             order, in_one_file = _probability_axes(axes), zarr_format == 3
             maps = labels.with_classes(order, len(classes), in_one_file=in_one_file)
-            make_image(folder, PROBABILITIES, zarr_format, maps, np.float32, size, centred=True)
+            _make_floats(folder, PROBABILITIES, zarr_format, maps, size, classes)
         if uncertainty:
-            make_image(folder, UNCERTAINTY, zarr_format, labels, np.float32, size, centred=True)
+            _make_floats(folder, UNCERTAINTY, zarr_format, labels, size, ())
     return _opened(path, folder, "r+")
 
 
@@ -183,6 +192,19 @@ def shard_shape(shape: Sequence[int], chunks: Sequence[int]) -> tuple[int, ...] 
     return tuple(lengths)
 
 
+def _make_floats(
+    folder: Path,
+    name: str,
+    zarr_format: int,
+    layout: Layout,
+    size: PixelSize,
+    channels: Sequence[LabelClass],
+) -> None:
+    """An empty image of float32 in a result."""
+    about = channel_attributes(channels, zarr_format) if channels else {}
+    make_image(folder, name, zarr_format, layout, np.float32, size, about, name=name, centred=True)
+
+
 def _probability_axes(axes: str) -> str:
     return "TC" + axes[1:] if axes.startswith("T") else "C" + axes
 
@@ -201,9 +223,6 @@ def _opened(target: Path, folder: Path, mode: Any) -> ZarrResult:
 
 def _coarse_blocks(result: ZarrResult) -> Iterator[CoarseBlock]:
     """The files of the coarse levels of all images in a result."""
-    group = zarr.open_group(result.folder, mode="r+")
     for finest in filter(None, (result.labels, result.probabilities, result.uncertainty)):
-        place = finest.path.rpartition("/")[0]
-        image: Any = group[place] if place else group
-        levels = [image[str(level)] for level in range(sum(1 for _ in image.array_keys()))]
+        levels = result.levels(finest)
         yield from coarse_blocks(levels, "nearest" if finest is result.labels else "mean")

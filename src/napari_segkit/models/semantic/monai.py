@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from math import prod
 from typing import Any, TypeAlias
 
@@ -66,7 +66,8 @@ def build(spec: ModelSpec, inputs: Inputs) -> nn.Module:
     return BUILDERS[spec.name](str(spec.encoder), inputs, spec.options)
 
 
-def stride(spec: ModelSpec, spacing: Sequence[float]) -> tuple[int, ...]:
+@lru_cache(maxsize=64)  # a network is built to know them, and every prediction asks
+def stride(spec: ModelSpec, spacing: tuple[float, ...]) -> tuple[int, ...]:
     """Pixels along each axis that the edges of tiles are multiples of."""
     size = str(spec.encoder)
     if spec.name == "unet3d":

@@ -11,7 +11,9 @@ from napari_segkit._qt.docks.predict.where import Place
 from napari_segkit._qt.session.session import session
 from napari_segkit.steps import drain
 
-QUICK = TrainConfig(epochs=1, steps_per_epoch=2, batch_size=2, tile=TileConfig(tile_size=64))
+QUICK = TrainConfig(
+    epochs=1, steps_per_epoch=2, batch_size=2, tile=TileConfig(tile_size=64), validation=None
+)
 CORNER = np.array([0]), np.array([0])
 PIXELS = np.random.default_rng(0).integers(0, 255, (64, 48), np.uint8)
 

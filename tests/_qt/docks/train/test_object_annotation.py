@@ -1,5 +1,7 @@
 """The Model and Train docks with models that give objects."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,8 +14,10 @@ from napari_segkit._qt.docks.train.train_dock import TrainDock
 from napari_segkit._qt.widgets.model_estimate import estimate_model
 from napari_segkit.models import resolve
 
-QUICK = TrainConfig(epochs=1, steps_per_epoch=2, batch_size=2, tile=TileConfig(tile_size=64))
-LONG = TrainConfig(epochs=1000, batch_size=2, tile=TileConfig(tile_size=64))
+QUICK = TrainConfig(
+    epochs=1, steps_per_epoch=2, batch_size=2, tile=TileConfig(tile_size=64), validation=None
+)
+LONG = replace(QUICK, epochs=1000)
 LEFT = np.array([[-0.5, -0.5], [-0.5, 63.5], [63.5, 63.5], [63.5, -0.5]])
 MS = 120_000
 

@@ -1,4 +1,5 @@
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,8 +19,10 @@ from napari_segkit.config import FeatureConfig
 from napari_segkit.steps import Step
 from napari_segkit.training.events import TrainStep
 
-QUICK = TrainConfig(epochs=1, steps_per_epoch=3, batch_size=2, tile=TileConfig(tile_size=64))
-LONG = TrainConfig(epochs=1000, batch_size=2, tile=TileConfig(tile_size=64))
+QUICK = TrainConfig(
+    epochs=1, steps_per_epoch=3, batch_size=2, tile=TileConfig(tile_size=64), validation=None
+)
+LONG = replace(QUICK, epochs=1000)
 PIXELS = np.random.default_rng(0).integers(0, 255, (64, 64), np.uint8)
 
 

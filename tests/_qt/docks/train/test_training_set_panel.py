@@ -9,7 +9,9 @@ from qtpy.QtCore import Qt
 from napari_segkit import TileConfig, TrainConfig, TrainingRow, TrainingSet, session
 from napari_segkit._qt.docks.train.training_set_table import COLUMNS, GROUP, ROLE
 
-QUICK = TrainConfig(epochs=1, steps_per_epoch=2, batch_size=2, tile=TileConfig(tile_size=64))
+QUICK = TrainConfig(
+    epochs=1, steps_per_epoch=2, batch_size=2, tile=TileConfig(tile_size=64), validation=None
+)
 PIXELS = np.random.default_rng(0).integers(0, 255, (4, 64, 64), np.uint8)
 COUNTS, LABELS = COLUMNS.index("labelled pixels"), COLUMNS.index("labels")
 

@@ -1,0 +1,23 @@
+"""Named arrays in files of their own, kept beside work that is not complete."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from napari_segkit.images.types import AnyArray
+
+from .replace_file import atomic_write
+
+
+def write_arrays(file: Path, arrays: Mapping[str, AnyArray]) -> None:
+    """Write arrays of numbers; the folder is made if it is new."""
+    file.parent.mkdir(exist_ok=True)
+    with atomic_write(file) as target:
+        np.savez(target, allow_pickle=False, **arrays)
+
+
+def read_arrays(file: Path) -> dict[str, AnyArray]:
+    """The arrays of a file by their names."""
+    with np.load(file, allow_pickle=False) as arrays:
+        return {name: arrays[name] for name in arrays.files}
