@@ -50,7 +50,9 @@ class OutputOptions:
         has_table = objects and not self.masks.changes_values
         table = (self.table_file(target),) if has_table else ()
         if self.is_zarr(target):
-            return (target, *table)
+            from napari_segkit.io.zarr.result_paths import table_file
+
+            return (target, *[table_file(target) for _ in table])
         probabilities = (probabilities_file(target),) if self.probabilities else ()
         uncertainty = (uncertainty_file(target),) if self.uncertainty else ()
         overlay = (overlay_file(target),) if self.overlay else ()
