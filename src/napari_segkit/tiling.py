@@ -69,9 +69,10 @@ class Grid:
         return range(0, step * max(0, ceil(last / step)) + 1, step)
 
     def __iter__(self) -> Iterator[Tile]:
-        return map(self._tile, product(*map(self.starts, range(len(self.shape)))))
+        return map(self.tile, product(*map(self.starts, range(len(self.shape)))))
 
-    def _tile(self, start: tuple[int, ...]) -> Tile:
+    def tile(self, start: tuple[int, ...]) -> Tile:
+        """The tile that begins at a pixel."""
         spans = zip(start, self.size, self.shape, strict=True)
         return Tile(start, tuple([slice(s, min(s + n, end)) for s, n, end in spans]))
 
@@ -87,7 +88,7 @@ class Grid:
         """The tiles that overlap a box."""
         sides = zip(map(self.starts, range(len(box))), box, self.size, strict=True)
         starts = [[s for s in all_ if s < b.stop and b.start < s + n] for all_, b, n in sides]
-        return map(self._tile, product(*starts))
+        return map(self.tile, product(*starts))
 
     def single_cell(self) -> Cell:
         """The image as one cell."""
@@ -96,13 +97,13 @@ class Grid:
     def cells(self) -> list[Cell]:
         """Cells that divide the image at the starts of the tiles; each pixel is in one of them."""
         tiles = {tile.start: tile for tile in self}
-        axes = map(self._cells_along, range(len(self.shape)))
+        axes = map(self.cells_along, range(len(self.shape)))
         return [
             Cell(region, tuple([tiles[start] for start in product(*starts)]))
             for region, starts in (zip(*parts, strict=True) for parts in product(*axes))
         ]
 
-    def _cells_along(self, axis: int) -> list[tuple[slice, list[int]]]:
+    def cells_along(self, axis: int) -> list[tuple[slice, list[int]]]:
         """Extent of each cell along an axis, and the starts of the tiles that overlap it."""
         starts, size = self.starts(axis), self.size[axis]
         return [

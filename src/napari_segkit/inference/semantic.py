@@ -144,7 +144,7 @@ def _show(
     for tile, output in zip(tiles, outputs, strict=True):
         inside = [slice(0, side.stop - side.start) for side in tile.region]
         labels = from_indices(likeliest(output[(slice(None), *inside)]), plan.model.values)
-        sink.write_tile(frame, tile.region, _without_missing(plan, frame, tile.region, labels))
+        sink.write_tile(frame, tile.region, without_missing(plan, frame, tile.region, labels))
 
 
 def _write_uncertainty(
@@ -166,14 +166,14 @@ def _write(
     maps: NDArray[np.float32] | None,
 ) -> None:
     """Write a cell: 0 where the image is NaN or infinite, and where nothing is asked for."""
-    labels = _without_missing(plan, frame, cell.region, labels)
+    labels = without_missing(plan, frame, cell.region, labels)
     if (outside := plan.outside(frame, cell.region)) is not None:
         labels = np.where(outside, labels.dtype.type(0), labels)
         maps = None if maps is None else np.where(outside, np.float32(0), maps)
     sink.write(frame, cell, labels, maps)
 
 
-def _without_missing(
+def without_missing(
     plan: TilePlan, frame: dict[str, int], region: Sequence[slice], labels: AnyArray
 ) -> AnyArray:
     """Labels of a region of a frame, 0 where the image is NaN or infinite."""

@@ -12,7 +12,8 @@ from .belonging import is_result, rank_of
 from .layer_registry import LayerRegistry
 
 KEY = "predictions_shown_as"
-KINDS = ("prediction", "refined", "objects", "panoptic", "preview")
+IN_VIEW = "in view"  # kind of a layer that follows what is looked at
+KINDS = ("prediction", "refined", "objects", "panoptic", "preview", IN_VIEW)
 
 
 class Look(NamedTuple):

@@ -41,6 +41,7 @@ class Runner(LayerRegistry):
         super().__init__(viewer)
         self._task: Task | None = None
         self._beside: Task | None = None
+        self._behind: list[Task] = []
         self._title = ""
         self._progress: Progress | None = None
         self._unreported_error = ""
@@ -107,6 +108,7 @@ class Runner(LayerRegistry):
         self.busy_changed.emit(True)  # before: napari processes events while it makes its bar
         self._progress = Progress(job.title, task.stop)
         self._slow_down_spinner()
+        self._hold_behind(True)
         task.start()
         return task
 
@@ -138,6 +140,28 @@ class Runner(LayerRegistry):
         self._beside = task = Task(steps, at_start=leave_a_core)
         task.finished.connect(self._on_beside_finished)
         self._hold(True)
+        task.start()
+        return task
+
+    def run_behind(self, steps: Generator[Any, Any, Any]) -> Task:
+        """Run work without an end that gives way to all other: it takes no step while a task runs.
+
+        Parameters
+        ----------
+        steps : generator
+            Such as the prediction of what is in view, whatever that is.
+
+        Returns
+        -------
+        Task
+            Already running; neither shown in the activity dock nor the session's `task`. An error
+            is a notification, unless a dock shows it.
+        """
+        task = Task(steps, at_start=leave_a_core)
+        task.errored.connect(self._on_errored)
+        task.finished.connect(self._on_behind_finished)
+        task.hold(self._task is not None)
+        self._behind.append(task)
         task.start()
         return task
 
@@ -176,6 +200,7 @@ class Runner(LayerRegistry):
         self._notify_error()
         self._close_progress()
         self._task = None
+        self._hold_behind(False)
         self.busy_changed.emit(False)
 
     def _slow_down_spinner(self) -> None:
@@ -194,12 +219,22 @@ class Runner(LayerRegistry):
         self._beside = None
         self._hold(False)
 
+    def _on_behind_finished(self) -> None:
+        self._behind = [task for task in self._behind if task.is_running]
+        error, self._unreported_error = self._unreported_error, ""
+        if error and self.viewer is not None:
+            show_error(error)
+
+    def _hold_behind(self, held: bool) -> None:
+        for task in self._behind:
+            task.hold(held)
+
     def _hold(self, held: bool) -> None:
         if self._task is not None:
             self._task.hold(held)
 
     def _on_window_closed(self) -> None:
-        for task in (self._task, self._beside):
+        for task in (self._task, self._beside, *self._behind):
             if task is not None:
                 task.abandon()
         self._close_progress()

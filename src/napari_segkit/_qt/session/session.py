@@ -37,6 +37,7 @@ from napari_segkit.training_set import TrainingSet
 
 from .background import call_once
 from .corrections import CorrectionRunner
+from .followed_view import FollowedView
 from .interrupted import InterruptedTrainings
 from .predictions import LayerPrediction, run_each
 from .spare_models import SpareFile, SpareModel, load_found
@@ -115,6 +116,8 @@ class Session(CorrectionRunner):
         self.spare = SpareModel(lambda: self._segmenter, self)
         self.segmenter_changed.connect(self.spare.follow)
         self.segmenter_changed.connect(self._update_models)
+        self.followed: FollowedView | None = None
+        self.segmenter_changed.connect(self._update_followed)
         self.busy_changed.connect(self._on_busy)
 
     @property
@@ -212,6 +215,50 @@ class Session(CorrectionRunner):
         task = self.run(job, writer=prediction.writer)
         prediction.show_live(task)
         return task
+
+    def follow_view(
+        self,
+        image: Image | Mapping[str, Image],
+        tile: TileConfig | None = None,
+        *,
+        axes: str | None = None,
+        refine: RefineConfig | None = None,
+        config: PredictConfig | None = None,
+    ) -> FollowedView:
+        """Predict what is in view of an image, wherever a person looks, in the background.
+
+        The middle of the view comes first; where a coarse level of the image is shown, a preview of
+        that level comes before. What is predicted once stays, in memory or in a temporary folder,
+        until the layer is removed. It goes on until ``follow_view(...).task.stop()``, and gives way
+        to all other work. There is one at a time.
+
+        Parameters
+        ----------
+        image, tile, axes, refine, config
+            As in `predict`, for models that predict classes, without refinement or resampling.
+
+        Returns
+        -------
+        FollowedView
+            With its `layer`, a multiscale Labels layer, and its `task`.
+
+        Raises
+        ------
+        ValueError
+            If the model is not trained, does not suit the image, or its labels depend on more than
+            tiles.
+        """
+        options = PredictionOptions(tile, None, refine, config)
+        arguments = self.segmenter, image, axes, options
+        followed = self.followed
+        if followed is None or not followed.is_of(*arguments):
+            new = FollowedView(self, *arguments)
+            if followed is not None:
+                followed.close()
+            self.followed = followed = new
+        if not followed.is_running:
+            followed.start()
+        return followed
 
     def predict_layers(
         self,
@@ -360,6 +407,10 @@ class Session(CorrectionRunner):
         spare, segmenter = loaded
         self.spare.adopt(spare, segmenter.trained)
         self.segmenter = segmenter
+
+    def _update_followed(self) -> None:
+        if self.followed is not None:
+            self.followed.use(self._segmenter)
 
     def _update_models(self) -> None:
         self.models.update(self._segmenter.trained)

@@ -8,6 +8,7 @@ from napari.viewer import Viewer
 from napari_segkit._qt.layers.belonging import is_result
 from napari_segkit._qt.layers.error_layers import CONTOURS, ERRORS
 from napari_segkit._qt.layers.held_out_layers import HELD_OUT
+from napari_segkit._qt.layers.prediction_look import IN_VIEW
 from napari_segkit._qt.layers.unwrap_proxy import unwrapped
 from napari_segkit.images.layer_metadata import LayerMetadata
 
@@ -87,7 +88,7 @@ def is_prediction(layer: Layer) -> bool:
 
 def is_preview(layer: Layer) -> bool:
     """Whether a layer is only to be looked at."""
-    return LayerMetadata.of(layer).kind in ("preview", HELD_OUT, ERRORS, CONTOURS)
+    return LayerMetadata.of(layer).kind in ("preview", IN_VIEW, HELD_OUT, ERRORS, CONTOURS)
 
 
 def is_superpixels(layer: Layer) -> bool:

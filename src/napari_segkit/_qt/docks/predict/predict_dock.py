@@ -7,10 +7,11 @@ from dataclasses import replace
 from napari.layers import Image, Labels, Layer
 from napari.viewer import Viewer
 from qtpy.compat import isalive
-from qtpy.QtCore import Signal
+from qtpy.QtCore import Qt, Signal
 
 from napari_segkit._qt.layers.belonging import rank_of
 from napari_segkit._qt.layers.layer_classes import read_classes
+from napari_segkit._qt.session.followed_view import FollowedView
 from napari_segkit._qt.session.task import Task
 from napari_segkit._qt.widgets import python_snippets
 from napari_segkit._qt.widgets.axes_choice import AxesChoice
@@ -37,12 +38,16 @@ from .network_form import NetworkForm
 from .objects_panel import ObjectsPanel, output_kind
 from .picture_row import PictureRow
 from .probabilities_row import ProbabilitiesRow
-from .where import WhereChoice
+from .where import Place, WhereChoice
 
 IMAGE_TIP = "<p>Image layer to predict.</p>"
 PREDICT_TIP = (
     "<p>Predict the image and write the result to a Labels layer. Press again to stop: the tiles "
     "that are done are kept, and the next press predicts the rest.</p>"
+)
+NO_PROBABILITIES = (
+    "Where the view is followed, no probabilities are kept: untick Keep probabilities, or predict "
+    "what is in view."
 )
 CLASS_KINDS = ("prediction", "refined")
 RESULT_KINDS = (*CLASS_KINDS, "objects", "panoptic")
@@ -83,6 +88,7 @@ class PredictDock(Dock):
         self._connect()
         self.follower.follow()
         self._on_segmenter()
+        self._watch_again()
 
     @property
     def predicts_objects(self) -> bool:
@@ -92,12 +98,46 @@ class PredictDock(Dock):
     def predict(self) -> None:
         """Predict the chosen image in the background."""
         try:
-            task = self._predict_several() if self.where.is_several else self._predict_image()
+            task = self._run()
         except ValueError as error:
             self.bar.show_status(error_text(error, "Predict"))
             return
         task.written.connect(self._on_written)
         self.bar.follow(task)
+
+    def _run(self) -> Task:
+        if self.where.follows:
+            return self._follow_view()
+        return self._predict_several() if self.where.is_several else self._predict_image()
+
+    def _follow_view(self) -> Task:
+        if self.probabilities.keep.value:
+            raise ValueError(NO_PROBABILITIES)
+        followed = self.session.follow_view(
+            self.options.source,
+            self.form.value,
+            axes=self.axes.resolved(),
+            refine=self.refine_settings(),
+            config=self._config(),
+        )
+        self._watch(followed)
+        assert followed.task is not None
+        return followed.task
+
+    def _watch(self, followed: FollowedView) -> None:
+        """Follow what this or an earlier dock has begun, with other models, too."""
+        followed.started.connect(self.bar.follow, Qt.ConnectionType.UniqueConnection)
+        followed.refused.connect(self._on_refused, Qt.ConnectionType.UniqueConnection)
+
+    def _watch_again(self) -> None:
+        followed = self.session.followed
+        if followed is not None and followed.task is not None:
+            self.where.place.value = Place.FOLLOW
+            self._watch(followed)
+            self.bar.follow(followed.task)
+
+    def _on_refused(self, error: ValueError) -> None:
+        self._on_message(error_text(error, "Predict"))
 
     def _predict_image(self) -> Task:
         return self.session.predict(
@@ -148,7 +188,7 @@ class PredictDock(Dock):
 
     def code(self) -> str:
         """Python code that does the same as the button."""
-        several = self.where.is_several
+        several, follows = self.where.is_several, self.where.follows
         images = [python_snippets.layer(x) for x in self.where.images]
         image = f"[{', '.join(images)}]" if several else self.options.code()
         arguments = f"{image}, {to_python(self.form.value)}"
@@ -158,14 +198,14 @@ class PredictDock(Dock):
             arguments += python_snippets.keywords(axes=self.axes.value)
             arguments += self._region_code()
         objects = self.objects.form.value
-        if self.predicts_objects and objects != ObjectConfig():
+        if self.predicts_objects and not follows and objects != ObjectConfig():
             arguments += f", objects={to_python(objects)}"
         if (settings := self.refine_settings()) is not None:
             arguments += f", refine={to_python(settings)}"
         if (config := self._config()) != PredictConfig():
             arguments += f", config={to_python(config)}"
-        arguments += ", probabilities=True" * self.probabilities.keep.value
-        verb = "predict_layers" if several else "predict"
+        arguments += ", probabilities=True" * (self.probabilities.keep.value and not follows)
+        verb = "follow_view" if follows else "predict_layers" if several else "predict"
         return python_snippets.with_import(f"session(viewer).{verb}({arguments})")
 
     def _region_code(self) -> str:

@@ -29,6 +29,7 @@ class Place(Enum):
     LAYER = "Whole layer"
     SLICE = "This slice"
     VIEW = "In view"
+    FOLLOW = "As I look (follows the view)"
     REGIONS = "Inside regions"
     SELECTED = "Selected images"
 
@@ -37,6 +38,7 @@ TIPS = {
     Place.LAYER: "All of the image.",
     Place.SLICE: "The slice at the sliders; of a model of volumes, the volume there.",
     Place.VIEW: "What the canvas shows of the slice at the sliders; in 3D all that is displayed.",
+    Place.FOLLOW: "Whatever is in view, wherever you look: for images too large to predict.",
     Place.REGIONS: "What lies inside the shapes of a Shapes layer.",
     Place.SELECTED: "All Image layers that are selected in the layer list, one after the other.",
 }
@@ -71,6 +73,11 @@ class WhereChoice(QWidget):
     def is_several(self) -> bool:
         """Whether the selected images are predicted."""
         return self.place.value is Place.SELECTED
+
+    @property
+    def follows(self) -> bool:
+        """Whether what is in view is predicted, wherever a person looks."""
+        return self.place.value is Place.FOLLOW
 
     def region(self, layer: Image, image: AxesImage, ndim: int) -> object:
         """The region of an image layer, as predictions take it; None: all of it.
