@@ -40,7 +40,8 @@ def main() -> None:
         run(*args.run, unet=args.unet)
         return
     names = args.names or (QUICK if args.quick else ["4096", "8192"] if args.unet else list(CASES))
-    print("| image | pixels | seconds per megapixel | CPU seconds | peak memory (MiB) |\n|---|---|---|---|---|")
+    print("| image | pixels | seconds per megapixel | CPU seconds | peak memory (MiB) |")
+    print("|---|---|---|---|---|")
     with TemporaryDirectory(dir=args.folder) as folder:
         for name in names:
             measure(name, Path(folder), unet=args.unet)
@@ -97,7 +98,7 @@ def one_convolution(ndim: int):
     """A model of two classes that looks at a pixel and its neighbours."""
     from torch import nn
 
-    from napari_segkit import ModelSpec, Segmenter, TrainConfig
+    from napari_segkit import Segmenter, TrainConfig
     from napari_segkit.images.classes import LabelClass
     from napari_segkit.tiling import LARGE_TILE, OVERLAP
     from napari_segkit.trained_model import TrainedModel

@@ -19,10 +19,11 @@ def block_edges(lengths: Sequence[int], shape: Sequence[int], pixels: int) -> li
     return edges
 
 
-def divide(box: Box, edges: Sequence[int]) -> list[Box]:
-    """Blocks of a grid that starts at the origin, cut to a box."""
+def divide(box: Box, edges: Sequence[int]) -> list[tuple[tuple[int, ...], Box]]:
+    """Blocks of a grid that starts at the origin, cut to a box, after their places in it."""
     sides = []
     for side, edge in zip(box, edges, strict=True):
         inner = range((side.start // edge + 1) * edge, side.stop, edge)
         sides.append([slice(*ends) for ends in pairwise([side.start, *inner, side.stop])])
-    return list(product(*sides))
+    places = product(*[range(len(axis)) for axis in sides])
+    return list(zip(places, product(*sides), strict=True))

@@ -37,7 +37,7 @@ def require_memory(plan: "TilePlan", *, probabilities: bool, keeps_labels: bool)
     if pixels > spatial and length**2 >= spatial:
         fits = f"a region, such as {length**2 // spatial} of its planes"
     others = [
-        *(["write it into a folder (out='result.zarr')"] if keeps_labels else []),
+        *(["write it to a zarr folder, such as result.zarr (`out=`)"] if keeps_labels else []),
         *(["leave the probabilities out"] if probabilities else []),
         *(["leave the refinement out"] if plan.model.refine.smoother and "frames" in parts else []),
     ]

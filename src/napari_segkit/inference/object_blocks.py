@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_segkit.images.axes_image import without_pixels
-from napari_segkit.images.regions import Box, intersection, relative
+from napari_segkit.images.regions import intersection, relative
 from napari_segkit.images.types import AnyArray, Floats, Labels
 from napari_segkit.instances.block_objects import BlockObjects, Face, ObjectSums
 from napari_segkit.instances.join_blocks import Key
@@ -62,19 +62,11 @@ def object_blocks(plan: TilePlan, lengths: Sequence[int]) -> list[ObjectBlock]:
     for number, frame in enumerate(plan.original.frames(ndim)):
         if frame not in wanted:
             continue
-        boxes = divide(plan.box(frame), edges)
-        for place, block in zip(_places(boxes), boxes, strict=True):
+        box = plan.box(frame)
+        for place, block in divide(box, edges):
             tiles = plan.context(block).cell.tiles
             blocks.append(ObjectBlock((number, *place), frame, number, Cell(block, tiles)))
     return blocks
-
-
-def _places(boxes: Sequence[Box]) -> list[Key]:
-    """The number of each block of a grid along each axis."""
-    sides = zip(*boxes, strict=True)
-    starts = [sorted({side.start for side in along}) for along in sides]
-    numbers = [{start: number for number, start in enumerate(along)} for along in starts]
-    return [tuple(n[s.start] for n, s in zip(numbers, box, strict=True)) for box in boxes]
 
 
 def write_block(sink: ObjectSink, block: ObjectBlock, result: BlockResult) -> None:

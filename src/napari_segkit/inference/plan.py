@@ -180,7 +180,7 @@ class TilePlan:
         steps = [n - o for n, o in zip(self.grid.size, self.grid.overlap, strict=True)]
         pixels = BLOCK_VALUES // len(self.model.classes)
         boxes = divide(box, block_edges(steps, self.frame_shape, pixels))
-        return [Cell(block, self.context(block).cell.tiles) for block in boxes]
+        return [Cell(block, self.context(block).cell.tiles) for _, block in boxes]
 
     def cells_of(self, frame: dict[str, int]) -> Sequence[Cell]:
         """Cells of a frame that the region touches, or one around it."""

@@ -291,7 +291,7 @@ def predict_to_zarr(
         result = sink.completed(result)
     except OSError as error:
         raise OSError(
-            f"{error} What is finished is kept: the same call goes on with it."
+            f"{error} What is finished is kept: the same call or command goes on with it."
         ) from error
     finally:
         sink.close()
