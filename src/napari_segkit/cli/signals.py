@@ -26,6 +26,11 @@ class Stop:
         self.count = 0
         self.number = int(signal.SIGINT)
 
+    def add_of_others(self, number: int) -> None:
+        """Count a signal that another process of a training received; 0 is none."""
+        if number and not self.count:
+            self.count, self.number = 1, number
+
     def require_none(self) -> None:
         """Raise Interrupted if there was a signal."""
         if self.count:

@@ -1,6 +1,7 @@
 """``segkit train``: train a model on image and label files, and save it."""
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,11 +35,13 @@ from .training_arguments import (
     read_images,
     read_training_set,
 )
+from .training_processes import follow, is_first, require_shareable, run_together
 from .training_run import LESS_MEMORY as LESS_MEMORY
 from .training_run import save_model, train_and_save, train_until_signal
 from .training_settings import spec_and_config
 
 if TYPE_CHECKING:
+    from napari_segkit.jobs.checkpoints import Training
     from napari_segkit.segmenter import Segmenter
 
 LABELS = ("unlabelled", "labels_are", "normalise", "resize", "voxel_size", "tile_size", "overlap")
@@ -79,9 +82,11 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> int:
-    from napari_segkit.jobs.checkpoints import with_checkpoints
+    return run_together(args, _train, LESS_MEMORY)
+
+
+def _train(args: Namespace) -> int:
     from napari_segkit.jobs.output_files import new_folders
-    from napari_segkit.jobs.training_log import check_log_folder, logged
 
     from .training_summary import say_training_data
 
@@ -96,31 +101,54 @@ def run(args: Namespace) -> int:
     if args.show_pairs:
         return print_pairs(pairs)
     if args.show:
+        if not is_first():
+            return 0
         spec, config = spec_and_config(args, project=project)
         return write_pairs(args, training_set, spec, config, inputs(args, training_set))
     checkpoint, resume = _states(args)
-    output = model_file(args, inputs(args, training_set))
-    if args.log:
-        check_log_folder(Path(args.log), overwrite=args.overwrite or resume is not None)
+    output = _checked_output(args, inputs(args, training_set), resume) if is_first() else None
     spec, config = spec_and_config(args, resume, project)
     config.require_end()
+    require_shareable(spec, config)
     say_pairs(pairs, labels or args.images)
     check_kind(training_set, spec)
     segmenter = _segmenter(args, spec, resume)
     steps = segmenter.train_epochs(
         training_set, config=config, resume=resume, start="current" if args.start else None
     )
+    if output is None:
+        set_up_device(args)
+        return follow(steps)
     with print_warnings():
         labelled = read_images(steps)
     say_training_data(labelled, training_set, spec, config)
     set_up_device(args)
     save = partial(save_model, segmenter, output, overwrite=args.overwrite)
     with new_folders(output), print_warnings(), held_signals(STOPPING, SAVING) as stop:
-        steps = with_checkpoints(steps, checkpoint)
-        if args.log:
-            steps = logged(steps, Path(args.log), go_on=resume is not None)
+        steps = _kept(args, steps, checkpoint, go_on=resume is not None)
         train = partial(train_until_signal, segmenter, steps, config, stop)
         return train_and_save(segmenter, train, stop, save, checkpoint)
+
+
+def _checked_output(args: Namespace, inputs: Iterable[Path], resume: Path | None) -> Path:
+    """The model file, once it and the log can be written."""
+    from napari_segkit.jobs.training_log import check_log_folder
+
+    output = model_file(args, inputs)
+    if args.log:
+        check_log_folder(Path(args.log), overwrite=args.overwrite or resume is not None)
+    return output
+
+
+def _kept(
+    args: Namespace, steps: "Training[Segmenter]", checkpoint: Path, *, go_on: bool
+) -> "Training[Segmenter]":
+    """A training whose checkpoints, and whose log if it is asked for, are written."""
+    from napari_segkit.jobs.checkpoints import with_checkpoints
+    from napari_segkit.jobs.training_log import logged
+
+    steps = with_checkpoints(steps, checkpoint)
+    return logged(steps, Path(args.log), go_on=go_on) if args.log else steps
 
 
 def _states(args: Namespace) -> tuple[Path, Path | None]:

@@ -65,6 +65,8 @@ def train_until_signal(
     stop: Stop,
 ) -> None:
     """Train until a signal; say what is held out, and each validation."""
+    from napari_segkit.training.distributed import current
+
     last: TrainStep | None = None
     best: ValidationStep | None = None
     steps = lines.saying_first(segmenter, steps)
@@ -74,6 +76,7 @@ def train_until_signal(
                 say(lines.validation_line(step))
                 best = step if step.is_best else best
                 continue
+            stop.add_of_others(current().signal)
             if stop.count:
                 return
             last = step if isinstance(step, TrainStep) else last

@@ -31,6 +31,7 @@ from napari_segkit.steps import Step, Waiting
 from napari_segkit.torch_random import RandomSource, random_numbers
 from napari_segkit.trained_model import TrainedModel
 
+from .distributed import Processes, current
 from .events import DivergenceWarning, TrainStep
 from .micro_batches import even_parts, less_at_once, parts_that_fit
 from .optimisers import make_optimiser
@@ -68,11 +69,12 @@ class BatchSource(Protocol[M_co]):
 class GradientTrainer(Trainer, Generic[M]):
     """Train the network on patches that a sampler draws."""
 
-    smallest_part = 2  # patches; of one alone some batch normalisation cannot be computed
+    smallest_part: int = 2  # of one alone some batch normalisation cannot be computed
 
     def __init__(self, setup: TrainingSetup) -> None:
         super().__init__(setup)
-        fewest = parts_that_fit(self.setup, self.patch, self.most_parts)
+        size = self.processes.most_patches(self.config.batch_size)
+        fewest = parts_that_fit(self.setup, self.patch, size, self.most_parts)
         self.parts = max(fewest, min(self.state.parts, self.most_parts))
         self.sampler = self._make_sampler(
             self.data.samples, self.state.sampling, augment=self.config.augment
@@ -122,7 +124,13 @@ class GradientTrainer(Trainer, Generic[M]):
 
     @property
     def most_parts(self) -> int:
-        return max(1, self.config.batch_size // self.smallest_part)
+        """In how many parts a process can compute what it has of a batch."""
+        size = self.processes.most_patches(self.config.batch_size)
+        return max(1, size // self.smallest_part)
+
+    @property
+    def processes(self) -> Processes:
+        return current()
 
     @property
     def precision(self) -> Precision:
@@ -135,6 +143,8 @@ class GradientTrainer(Trainer, Generic[M]):
     def _events(self) -> Generator[Step, None, None]:
         """Train in training mode; the network is in evaluation mode when this ends or is closed."""
         self.state.schedule.start()
+        if self.processes.count > 1:
+            self.processes.begin(self.network, self._facts)
         self.network.train()
         try:
             yield from self._steps()
@@ -151,7 +161,8 @@ class GradientTrainer(Trainer, Generic[M]):
             if schedule.is_epoch_end and schedule.epoch % interval == 0:
                 yield from self._validated(schedule.done, schedule.total, schedule.epoch)
             schedule.tick()
-            if self.state.finished or schedule.progress >= 1:
+            is_over = self.state.finished or schedule.progress >= 1
+            if is_over and self.processes.is_first:  # the others learn of it in the next step
                 if not self.config.is_endless:  # else a person waits for its end
                     yield from self._validated(schedule.done, schedule.total, schedule.epoch)
                     yield from self._scored_on_more()
@@ -206,13 +217,16 @@ class GradientTrainer(Trainer, Generic[M]):
     def _step(self) -> TrainStep:
         state, schedule, optimiser = self.state, self.state.schedule, self.state.optimiser
         assert optimiser is not None
+        drawn_from = state.sampling.bit_generator.state
+        images, targets = self._batch()
+        loss = self._backward(images, targets)
+        schedule.seconds = self.processes.meet(schedule.seconds)
+        loss = self.processes.add_up(self.network, loss)
+        value = self._finite(loss)  # before the weights are changed
         for group in optimiser.param_groups:
             group["lr"] = schedule.learning_rate
         if self.config.minutes is not None:  # they follow the clock
             state.rates.append(schedule.learning_rate)
-        drawn_from = state.sampling.bit_generator.state
-        images, targets = self._batch()
-        value = self._finite(self._backward(images, targets))  # before the weights are changed
         optimiser.step()
         if state.average is not None:
             state.average.update_parameters(self.network)
@@ -231,7 +245,7 @@ class GradientTrainer(Trainer, Generic[M]):
             state.images,
             schedule.seconds_left,
             self.precision,
-            ceil(len(images) / self.parts),
+            ceil(len(images[self._share(images)]) / self.parts),
         )
 
     def _backward(self, images: torch.Tensor, targets: M) -> torch.Tensor:
@@ -243,21 +257,32 @@ class GradientTrainer(Trainer, Generic[M]):
                 if not is_out_of_memory(error) or 2 * self.parts > self.most_parts:
                     raise
                 self.parts *= 2
-                warnings.warn(less_at_once(len(images), self.parts), UserWarning, stacklevel=3)
+                count = len(images[self._share(images)])
+                warnings.warn(less_at_once(count, self.parts), UserWarning, stacklevel=3)
 
     def _add_up(self, images: torch.Tensor, targets: M) -> torch.Tensor:
-        """Sum of the losses of the parts of a batch, whose gradients add up, too."""
+        """Sum of the losses of the parts of a batch, whose gradients add up, too.
+
+        They are the parts that this process computes.
+        """
         device, optimiser = self.setup.device, self.state.optimiser
         assert optimiser is not None
         optimiser.zero_grad()
         whole, total = targets.to(device), torch.zeros((), device=device)
-        for part in even_parts(len(images), self.parts):
-            with random_numbers(self.state.random), autocast(self.precision, device):
+        step, own = self.state.schedule.done, self._share(images)
+        random = self.processes.random_numbers(self.state.random, self.config.seed, step)
+        for part in even_parts(own.stop - own.start, self.parts, own.start):
+            if part.start == part.stop:  # a batch of fewer patches than processes
+                continue
+            with random_numbers(random), autocast(self.precision, device):
                 shown = images[part].to(device, memory_format=self._layout)
                 loss = self._loss(self.network, shown, whole[part], whole)
             loss.backward()  # type: ignore[no-untyped-call]
             total += loss.detach()
         return total
+
+    def _share(self, images: torch.Tensor) -> slice:
+        return self.processes.share(len(images), self.smallest_part)
 
     def _finite(self, loss: torch.Tensor) -> float:
         """The loss; FloatingPointError unless it and its slopes are finite."""
@@ -281,14 +306,27 @@ class GradientTrainer(Trainer, Generic[M]):
             for part in even_parts(len(images), self.parts):
                 yield images[part].to(self.setup.device)
 
+    @property
+    def _facts(self) -> dict[str, object]:
+        """What processes must have in common to train together, by name."""
+        return {
+            "settings": self.state.settings,
+            "images or labels": (self.setup.fingerprints(), self.setup.held_out_fingerprints()),
+            "number of steps done": self.state.schedule.done,
+            "type of device": self.setup.device.type,
+        }
+
     def _model(self, network: nn.Module) -> TrainedModel:
         to_memory_format(network, torch.contiguous_format)  # as one that is read from a file
         return super()._model(network)
 
     def _provenance(self) -> dict[str, object]:
         done = {"steps": len(self.state.history), "precision": self.precision}
+        size = self.processes.most_patches(self.config.batch_size)
+        if self.processes.count > 1:
+            done["processes"] = self.processes.count
         if self.parts > 1:
-            done["micro_batch"] = ceil(self.config.batch_size / self.parts)
+            done["micro_batch"] = ceil(size / self.parts)
         return super()._provenance() | done
 
 

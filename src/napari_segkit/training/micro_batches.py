@@ -11,10 +11,10 @@ from .training_setup import TrainingSetup
 AT_MOST = 2**15  # bytes per pixel of a batch; hardly a network needs more
 
 
-def even_parts(count: int, parts: int) -> Iterator[slice]:
-    """Slices of almost equal lengths."""
+def even_parts(count: int, parts: int, first: int = 0) -> Iterator[slice]:
+    """Slices of almost equal lengths, from `first` on."""
     for part in range(parts):
-        yield slice(part * count // parts, (part + 1) * count // parts)
+        yield slice(first + part * count // parts, first + (part + 1) * count // parts)
 
 
 def less_at_once(count: int, parts: int) -> str:
@@ -25,11 +25,14 @@ def less_at_once(count: int, parts: int) -> str:
     )
 
 
-def parts_that_fit(setup: TrainingSetup, patch: Sequence[int], most: int) -> int:
-    """The fewest parts of a batch, at most `most`, that fit into free memory; warns above one."""
+def parts_that_fit(setup: TrainingSetup, patch: Sequence[int], size: int, most: int) -> int:
+    """The fewest parts of a batch of `size`, at most `most`, that fit into free memory.
+
+    Warns above one.
+    """
     from napari_segkit.models.memory_estimate import estimate_memory
 
-    size, device = setup.config.batch_size, str(setup.device)
+    device = str(setup.device)
     free = free_memory(device)
     if size * prod(patch) * AT_MOST < free:
         return 1

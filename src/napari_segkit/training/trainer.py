@@ -24,6 +24,7 @@ from napari_segkit.torch_random import RandomSource, random_numbers
 from napari_segkit.trained_model import TrainedModel
 
 from .commands import AddLabels, Checkpoint, Finish, Snapshot
+from .distributed import current
 from .events import CheckpointStep, LabelsStep, RefusedStep, Score, SnapshotStep
 from .frozen_encoder import freeze_encoder
 from .live_labels import LabelsChange
@@ -60,6 +61,7 @@ class Trainer:
         What made a validation or the batch statistics fail. It ends the training, not its model.
     """
 
+    smallest_part: int | None = None  # patches of a batch that can be computed alone, if it has any
     tile_ratio: int | None = None  # tile length in prediction / patch length in training, if fixed
 
     @torch.inference_mode(False)  # the caller may have switched gradients off
@@ -108,9 +110,10 @@ class Trainer:
 
     @property
     def _validate(self) -> Validate | None:
-        """What scores models, while anything is held out."""
+        """What scores models, while anything is held out; the first process alone does that."""
         live = self.setup.live
-        return self.setup.validate if live is None or live.is_scored else None
+        is_scored = (live is None or live.is_scored) and current().is_first
+        return self.setup.validate if is_scored else None
 
     @property
     def learned(self) -> nn.Module:

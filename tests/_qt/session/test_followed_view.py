@@ -99,10 +99,11 @@ def test_ends_where_another_model_cannot_go_on(followed, viewer, held, qtbot):
         held.segmenter = Segmenter(device="cpu")
     assert "train" in str(refused.args[0])
     assert layer not in viewer.layers
+    assert held.followed is None
 
 
 @pytest.mark.parametrize("end", ["layer", "image", "pixels"])
-def test_ends_with_its_layer_or_image(followed, viewer, end, qtbot):
+def test_ends_with_its_layer_or_image(followed, viewer, held, end, qtbot):
     layer, cache, task = followed.layer, followed._prediction.cache, followed.task
     with qtbot.waitSignal(task.finished):
         if end == "pixels":
@@ -111,6 +112,7 @@ def test_ends_with_its_layer_or_image(followed, viewer, end, qtbot):
             viewer.layers.remove(layer if end == "layer" else viewer.layers["cells"])
     assert layer not in viewer.layers
     assert not cache._chunks
+    assert held.followed is None
 
 
 def test_takes_no_step_while_other_work_runs(followed, viewer, held, qtbot):
@@ -159,3 +161,33 @@ def test_the_dock_starts_and_stops_it(held, viewer, qtbot):
     other.bar.button.click()
     qtbot.waitUntil(lambda: not dock.bar.is_running)
     assert held.followed.layer in viewer.layers
+
+
+class Unreadable:
+    """An array in chunks, none of which can be read but those that are measured."""
+
+    shape, dtype, ndim, chunks = PIXELS.shape, PIXELS.dtype, PIXELS.ndim, PIXELS.shape
+
+    def __init__(self):
+        self.fails = False
+
+    def __getitem__(self, index):
+        if self.fails:
+            raise OSError("chunk 0.0 is damaged")
+        return PIXELS[index]
+
+
+def test_a_chunk_that_cannot_be_read_is_told_and_the_rest_stays(held, viewer, qtbot, notifications):
+    pixels = Unreadable()
+    image = viewer.add_image(pixels, name="damaged", contrast_limits=(0, 255))
+    followed = held.follow_view(image, axes="TYX")
+    wait_until_shown(qtbot, followed)
+    pixels.fails = True
+    with qtbot.waitSignal(followed.task.finished):
+        followed._prediction.look = type(followed._prediction.look)(
+            (slice(0, 1), slice(0, 64), slice(0, 48)), 0
+        )
+        followed.task.send(None)
+    assert "damaged cannot be read" in notifications()[-1]
+    assert np.asarray(followed.layer.data[0])[1].any()
+    assert not followed.is_running

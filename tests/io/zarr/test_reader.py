@@ -8,6 +8,7 @@ from zarr.storage import ZipStore
 from napari_segkit.images.axes_image import full_resolution
 from napari_segkit.io.file_geometry import file_geometry
 from napari_segkit.io.files import read_image, read_labels
+from napari_segkit.io.folders import pair_files, training_files
 from napari_segkit.io.image_files import find_images
 from napari_segkit.io.label_classes import read_classes
 from napari_segkit.io.zarr.layers import get_reader
@@ -135,6 +136,22 @@ def test_labels_in_an_image_are_its_labels(tmp_path):
     write_inside(path, "more", MASK)
     with pytest.raises(ValueError, match=r"holds the labels cells, more: give one .*labels/cells"):
         read_labels(path)
+
+
+def test_images_are_paired_with_the_labels_in_them(tmp_path):
+    for name in "ab":
+        write_inside(write(tmp_path / f"{name}.zarr", [PIXELS[:, 0]], "cyx", (1, 1, 1)), "c", MASK)
+    write(tmp_path / "d.zarr", [PIXELS[:, 0]], "cyx", (1, 1, 1))
+    expected = [(f"{name}.zarr", f"{name}.zarr/labels/c") for name in "ab"]
+    with pytest.warns(UserWarning, match=r"1 file without a partner .*d\.zarr"):
+        pairs = training_files(tmp_path)
+    assert [(p.image.name, p.labels.name) for p in pairs] == expected
+    with pytest.warns(UserWarning, match="without a partner"):
+        named = pair_files(tmp_path, tmp_path / "*.zarr" / "labels" / "c")
+    assert [(image.name, labels.name) for image, labels in named] == expected
+    write_inside(tmp_path / "a.zarr", "e", MASK)
+    with pytest.raises(ValueError, match=r"a\.zarr holds the labels c, e: give one of them"):
+        training_files(tmp_path)
 
 
 def test_an_image_alone_is_read_as_labels(tmp_path):

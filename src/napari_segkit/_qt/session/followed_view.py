@@ -50,6 +50,7 @@ class FollowedView(QObject):
 
     started = Signal(object)  # the Task
     refused = Signal(object)  # the ValueError: another model cannot go on
+    closed = Signal()
 
     def __init__(
         self,
@@ -118,6 +119,8 @@ class FollowedView(QObject):
         layer, self.layer, viewer = self.layer, None, self._runner.viewer
         if viewer is not None and layer in viewer.layers:
             viewer.layers.remove(layer)
+        self._images = {}
+        self.closed.emit()
         self.deleteLater()
 
     def use(self, segmenter: "Segmenter") -> None:
@@ -129,8 +132,8 @@ class FollowedView(QObject):
         try:
             self._prediction = self._make_prediction(segmenter)
         except ValueError as error:
-            self.close()
             self.refused.emit(error)
+            self.close()
             return
         self._model = segmenter.trained
         self._show_model()

@@ -256,6 +256,7 @@ class Session(CorrectionRunner):
             if followed is not None:
                 followed.close()
             self.followed = followed = new
+            new.closed.connect(self._forget_followed)
         if not followed.is_running:
             followed.start()
         return followed
@@ -407,6 +408,10 @@ class Session(CorrectionRunner):
         spare, segmenter = loaded
         self.spare.adopt(spare, segmenter.trained)
         self.segmenter = segmenter
+
+    def _forget_followed(self) -> None:
+        if self.followed is not None and self.followed.is_closed:
+            self.followed = None
 
     def _update_followed(self) -> None:
         if self.followed is not None:

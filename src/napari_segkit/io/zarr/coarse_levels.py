@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import zarr
 
 from napari_segkit.images.axes_image import SPATIAL
 from napari_segkit.images.types import AnyArray
@@ -39,7 +40,7 @@ class CoarseBlock:
         by = _factors(self.finer.shape, self.coarser.shape)
         source = tuple(slice(r.start * f, r.stop * f) for r, f in zip(region, by, strict=True))
         values = reduced(np.asarray(self.finer[source]), by, self.method)
-        self.coarser.with_config({"write_empty_chunks": True})[region] = values
+        self.coarser[region] = values
 
     def _path(self) -> Path:
         key = self.coarser.metadata.encode_chunk_key(self.corner)
@@ -62,7 +63,10 @@ def level_factors(axes: str, shape: Sequence[int], spacing: Spacing) -> list[dic
 
 def coarse_blocks(levels: Sequence[Any], method: Method) -> Iterator[CoarseBlock]:
     """The files of all coarse levels, each level after the one that it is made of."""
-    for finer, coarser in pairwise(levels):
+    for finer, level in pairwise(levels):
+        coarser: Any = zarr.open_array(
+            level.store, path=level.path, mode="r+", config={"write_empty_chunks": True}
+        )
         counts = [
             range(ceil(n / length))
             for n, length in zip(coarser.shape, file_shape(coarser), strict=True)
