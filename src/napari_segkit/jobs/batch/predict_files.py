@@ -199,7 +199,7 @@ def predict_files(
         Leave out images whose results are there.
     measurements : path, optional
         CSV file with a row for each image, those that a person should look at first: what failed,
-        then by the mean of the ranks in "uncertainty_mean", the mean uncertainty (entropy unless
+        then by the worse of the ranks in "uncertainty_mean", the mean uncertainty (entropy unless
         `config` asks for another one), and "intensity_distance", how far the 1st and 99th
         percentile of the intensities are from those of the training images, where 1 is the contrast
         of these. Then areas or volumes of each class in world units, and numbers of its objects or
