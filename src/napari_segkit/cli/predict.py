@@ -51,7 +51,14 @@ def add_arguments(parser: ArgumentParser) -> None:
                              "or a CSV list with the column images, or a column for each channel "
                              "that the model knows by name, such as images:t1, or a project for "
                              "its images")  # fmt: skip
-    add_output(parser, PANOPTIC, format_help="; panoptic: PNG and JSON in the COCO panoptic format")
+    add_output(
+        parser,
+        PANOPTIC,
+        "zarr",
+        folders=", .zarr",
+        format_help="; panoptic: PNG and JSON in the COCO panoptic format; zarr: OME-Zarr, also "
+        "of results larger than memory",
+    )
     add_common(parser)
     add_options(parser, TileConfig())
     add_options(parser, PredictConfig())
@@ -219,6 +226,7 @@ def _output_options(args: Namespace) -> "OutputOptions":
         overlay=args.overlay,
         overwrite=args.overwrite,
         skip_existing=args.skip_existing,
+        may_be_zarr=True,
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar
 
 from napari_segkit.config import (
@@ -38,6 +39,8 @@ def predict_job(
     region: object = None,
     cluster: ClusterConfig | None = None,
     sink: "Sink | None" = None,
+    out: Path | None = None,
+    overwrite: bool = False,
 ) -> Job[LabelResult]:
     """Predict an image tile by tile, with the arguments of `Segmenter.predict_tiles`."""
     steps = segmenter.predict_tiles(
@@ -52,6 +55,8 @@ def predict_job(
         region=region,
         cluster=cluster,
         sink=sink,
+        out=out,
+        overwrite=overwrite,
     )
     return Job(f"Predict {getattr(image, 'name', 'image')}", steps)
 

@@ -96,6 +96,7 @@ def file_steps(
         output.check_files(target, objects=model.predicts_objects)
         image = _read(source, model, settings)
         output.check_format(target, model, image)
+        is_zarr = output.is_zarr(target)
         job = predict_job(
             segmenter,
             image,
@@ -106,15 +107,20 @@ def file_steps(
             probabilities=output.probabilities,
             region=settings.region and settings.region(image, source.path),
             cluster=settings.cluster,
+            out=target if is_zarr else None,
+            overwrite=output.overwrite,
         )
         result = yield from until_finish(job.steps, lambda step: step)
         details = {"file": source.name, **settings.details}
         row: Row = {}
         if settings.is_measured:
             row = {"image": source.name, "labels": str(target)} | measured(result, image, model)
-        writer = FileWriter(target, image, output, details, categories=panoptic_categories(model))
-        with writing():
-            files = writer.write(_asked_for(result, settings.config))
+        categories = panoptic_categories(model)
+        writer = FileWriter(target, image, output, details, categories=categories)
+        files = output.files(target, objects=model.predicts_objects)
+        if not is_zarr:
+            with writing():
+                files = writer.write(_asked_for(result, settings.config))
     objects = None if result.objects is None else len(result.objects)
     return PredictedFile(source.name, source.path, files, objects, row)
 

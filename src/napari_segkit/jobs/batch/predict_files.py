@@ -239,6 +239,7 @@ def predict_files(
         uncertainty=config.uncertainty is not None,
         overwrite=overwrite,
         skip_existing=skip_existing,
+        may_be_zarr=True,
     )
     files_of = partial(made.files, objects=model.predicts_objects)
     found = say_labels(find_files(given, output))
