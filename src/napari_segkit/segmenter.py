@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Generator, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self, get_args
@@ -20,7 +21,15 @@ from .arguments import (
     require_optional,
     require_type,
 )
-from .config import ModelSpec, ObjectConfig, PredictConfig, RefineConfig, TileConfig, TrainConfig
+from .config import (
+    ClusterConfig,
+    ModelSpec,
+    ObjectConfig,
+    PredictConfig,
+    RefineConfig,
+    TileConfig,
+    TrainConfig,
+)
 from .config._schema import as_config
 from .freed_memory import keeping_freed_memory
 from .images.axes_image import AxesImage, reorient_image
@@ -452,6 +461,7 @@ learning_rates
         refine: RefineConfig | None = None,
         config: PredictConfig | None = None,
         region: object = None,
+        cluster: ClusterConfig | None = None,
         out: str | PathLike[str] | None = None,
         overwrite: bool = False,
     ) -> "AnyArray | LazyArray":
@@ -481,6 +491,9 @@ learning_rates
             labels (``np.s_[3, 0:512, :]``), or some by name (``{"Z": 3}``); polygons as a list of
             (corners, dimensions) arrays in pixels; a mask in the shape of the labels. None: the
             whole image. Intensities are scaled as for the whole image, and tiles are the same.
+        cluster : ClusterConfig, optional
+            The Dask cluster that predicts: ``ClusterConfig("tcp://10.0.0.5:8786")``. Its workers
+            choose their own devices. None: this machine.
         out : path-like, optional
             An OME-Zarr folder for a result that may be larger than memory, such as
             ``cells.zarr``, or ``image.zarr/labels/cells`` among the labels of an OME-Zarr image. A
@@ -513,6 +526,7 @@ learning_rates
             refine=refine,
             config=config,
             region=region,
+            cluster=cluster,
             out=out,
             overwrite=overwrite,
         )
@@ -529,6 +543,7 @@ learning_rates
         refine: RefineConfig | None = None,
         config: PredictConfig | None = None,
         region: object = None,
+        cluster: ClusterConfig | None = None,
         out: str | PathLike[str] | None = None,
         overwrite: bool = False,
     ) -> "Objects":
@@ -536,7 +551,7 @@ learning_rates
 
         Parameters
         ----------
-        image, tile, axes, spacing, config
+        image, tile, axes, spacing, config, cluster
             As in `predict`.
         objects : ObjectConfig, optional
             Which objects are kept; ``.filtered(...)`` of the result changes that later.
@@ -576,6 +591,7 @@ learning_rates
             refine=refine,
             config=config,
             region=region,
+            cluster=cluster,
             out=out,
             overwrite=overwrite,
         )
@@ -591,6 +607,7 @@ learning_rates
         refine: RefineConfig | None = None,
         config: PredictConfig | None = None,
         region: object = None,
+        cluster: ClusterConfig | None = None,
         out: str | PathLike[str] | None = None,
         overwrite: bool = False,
     ) -> "NDArray[np.float32] | LazyArray":
@@ -602,7 +619,7 @@ learning_rates
 
         Parameters
         ----------
-        image, tile, axes, spacing, refine, config, region
+        image, tile, axes, spacing, refine, config, region, cluster
             As in `predict`; the probabilities are those after smoothing, and 0 outside the region.
         out, overwrite
             As in `predict`; the folder then holds labels and probabilities.
@@ -623,6 +640,7 @@ learning_rates
             refine=refine,
             config=config,
             region=region,
+            cluster=cluster,
             out=out,
             overwrite=overwrite,
         )
@@ -641,6 +659,7 @@ learning_rates
         refine: RefineConfig | None = None,
         config: PredictConfig | None = None,
         region: object = None,
+        cluster: ClusterConfig | None = None,
         sink: "Sink | None" = None,
         out: str | PathLike[str] | None = None,
         overwrite: bool = False,
@@ -651,7 +670,7 @@ learning_rates
 
         Parameters
         ----------
-        image, tile, axes, spacing, refine, config, region
+        image, tile, axes, spacing, refine, config, region, cluster
             As in `predict`.
         probabilities : bool
             Also return the probabilities of all classes.
@@ -685,6 +704,7 @@ learning_rates
         require_optional("statistics", statistics, Statistics)
         require_optional("refine", refine, RefineConfig)
         config = as_config("config", config, PredictConfig)
+        cluster = as_config("cluster", cluster, ClusterConfig)
         require_bool("overwrite", overwrite)
         axes_image = self._image(image, axes, spacing, config.level)
         wanted = None if region is None else as_region(region, axes_image, placed(image))
@@ -710,6 +730,11 @@ learning_rates
             sink=sink,
             region=turned,
         )
+        predict = predict_tiles_of(model)
+        if cluster.scheduler is not None:
+            from .cluster.predict import predict_tiles as predict_on_cluster
+
+            predict = partial(predict_on_cluster, config=cluster)
         if out is not None:
             if sink is not None:
                 raise ValueError("sink and out were both given: leave one of them out.")
@@ -723,10 +748,10 @@ learning_rates
                 objects=objects if model.predicts_objects else None,
             )
             with keeping_freed_memory():
-                prediction = yield from predict_to_zarr(request, target)
+                prediction = yield from predict_to_zarr(request, target, predict)
             return _with_region(prediction, wanted)
         with keeping_freed_memory():
-            prediction = yield from predict_tiles_of(model)(request)
+            prediction = yield from predict(request)
         return _with_region(
             prediction.reoriented(oriented.orientation, axes_image.orientation), wanted
         )

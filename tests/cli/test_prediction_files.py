@@ -4,6 +4,7 @@ import nibabel
 import numpy as np
 import pytest
 import tifffile
+import zarr
 from PIL import Image as Pictures
 from scipy import stats
 
@@ -100,3 +101,21 @@ def test_what_the_model_does_not_have_is_refused_in_words_of_options(folder, cap
         "--flips, but this Pixel classifier was not trained on mirrored" in capsys.readouterr().err
     )
     assert not out.exists()
+
+
+def test_a_zarr_folder_has_labels_and_maps_and_stays(folder, capsys):
+    paths = ["predict", str(folder / "m.segkit"), str(folder / "v.nii.gz")]
+    target = folder / "v.zarr"
+    assert cli.main([*paths, "-o", str(target), "--probabilities"]) == 0
+    _, expected = predict(folder, "v.nii.gz", "--probabilities", "--format", "nii.gz")
+    labels = nibabel.load(expected / "v.nii.gz").get_fdata().T
+    np.testing.assert_array_equal(zarr.open(target)["labels/prediction/0"][:], labels)
+    assert zarr.open(target)["probabilities/0"].shape == (2, 3, 12, 24)
+    assert cli.main([*paths, "-o", str(target)]) == 2
+    assert "exists already" in capsys.readouterr().err
+    assert cli.main([*paths, "-o", str(target), "--overlay", "colours", "--overwrite"]) == 2
+    assert "leave pictures" in capsys.readouterr().err
+    several = [*paths, str(folder / "a.png"), "-o", f"{folder}/out/", "--format", "zarr"]
+    assert cli.main(several) == cli.main([*several, "--skip-existing"]) == 0
+    assert sorted(file.name for file in (folder / "out").iterdir()) == ["a.zarr", "v.zarr"]
+    assert "2 of 2 results exist" in capsys.readouterr().err

@@ -1,6 +1,5 @@
 """Objects that are predicted block by block into a folder, against those in memory."""
 
-from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -106,7 +105,7 @@ def predicted(monkeypatch):
     return seen
 
 
-@pytest.mark.parametrize("percent", [1, 30, 85, 98])
+@pytest.mark.parametrize("percent", [30, 92])
 def test_a_prediction_that_was_killed_goes_on(segmenter, tmp_path, predicted, percent):
     """Wherever it is stopped: in a block, between blocks, while numbers are replaced."""
     image, one, target = levels(), segmenter(), tmp_path / "a.zarr"
@@ -116,7 +115,7 @@ def test_a_prediction_that_was_killed_goes_on(segmenter, tmp_path, predicted, pe
         next(steps)
     steps.close()
     assert not target.exists()
-    with pytest.warns(UserWarning, match="begun before") if percent > 1 else nullcontext():
+    with pytest.warns(UserWarning, match="begun before"):
         found = one.predict_objects(image, out=target)
     assert_same(found, one.predict_objects(image))
     blocks = 3 * 3
@@ -126,9 +125,9 @@ def test_a_prediction_that_was_killed_goes_on(segmenter, tmp_path, predicted, pe
 
 @pytest.mark.parametrize("link", [0.25, None])
 def test_objects_of_slices_and_times_are_those_in_memory(segmenter, tmp_path, link):
-    planes = [levels((90, 100), seed=seed) for seed in (0, 0, 1, 2, 2, 3)]
+    planes = [levels((90, 100), seed=seed) for seed in (0, 0, 1, 2)]
     planes[1] = ndimage.shift(planes[1], (2, 1, 0))
-    image, one = np.stack(planes).reshape(2, 3, *planes[0].shape), segmenter()
+    image, one = np.stack(planes).reshape(2, 2, *planes[0].shape), segmenter()
     objects = ObjectConfig(link=link, min_size=30)
     expected = one.predict_objects(image, axes="TZYXC", objects=objects)
     found = one.predict_objects(image, axes="TZYXC", objects=objects, out=tmp_path / "a.zarr")

@@ -59,7 +59,7 @@ def _assert_same_objects(labels, rows, expected):
         assert [tuple(ends) for ends in box] == [(s.start, s.stop) for s in found]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     seed=st.integers(0, 10_000),
     shape=st.sampled_from([(23, 31), (1, 17), (5, 12, 9)]),
@@ -113,7 +113,7 @@ def test_separated_objects_are_those_of_the_whole_image(objects_by, shape, edge)
     _assert_same_objects(labels, rows, expected)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 10_000), count=st.integers(0, 40), threshold=st.floats(0.05, 0.9))
 def test_masks_of_boxes_are_those_of_the_whole_image(seed, count, threshold):
     random, shape = np.random.default_rng(seed), (70, 90)

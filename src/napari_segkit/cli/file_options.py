@@ -77,15 +77,19 @@ def require_output(args: Namespace) -> None:
 
 
 def add_output(
-    parser: ArgumentParser, *formats: str, format_help: str = "", required: bool = True
+    parser: ArgumentParser,
+    *formats: str,
+    format_help: str = "",
+    folders: str = "",
+    required: bool = True,
 ) -> None:
     """Add output, format, and what to do with existing files.
 
-    `formats` are further ones, `format_help` their help.
+    `formats` are further ones, `format_help` their help, `folders` endings of results in folders.
     """
     parser.add_argument("-o", "--output", required=required,
-                        help="file (.tif, .nii, .nii.gz, .png, .npy) or folder, also a new one, "
-                             "such as results/")  # fmt: skip
+                        help=f"file (.tif, .nii, .nii.gz, .png, .npy{folders}) or folder, also a "
+                             "new one, such as results/")  # fmt: skip
     parser.add_argument("--format", choices=(*FORMATS, *formats),
                         help="of files written to a folder (default nii.gz for NIfTI, DICOM and "
                              f"other volumes, tif for others){format_help}")  # fmt: skip

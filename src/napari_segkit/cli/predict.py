@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, get_args
 
 from napari_segkit.config import (
     BatchConfig,
+    ClusterConfig,
     MaskConfig,
     ModelSpec,
     ObjectConfig,
@@ -50,12 +51,20 @@ def add_arguments(parser: ArgumentParser) -> None:
                              "or a CSV list with the column images, or a column for each channel "
                              "that the model knows by name, such as images:t1, or a project for "
                              "its images")  # fmt: skip
-    add_output(parser, PANOPTIC, format_help="; panoptic: PNG and JSON in the COCO panoptic format")
+    add_output(
+        parser,
+        PANOPTIC,
+        "zarr",
+        folders=", .zarr",
+        format_help="; panoptic: PNG and JSON in the COCO panoptic format; zarr: OME-Zarr, also "
+        "of results larger than memory",
+    )
     add_common(parser)
     add_options(parser, TileConfig())
     add_options(parser, PredictConfig())
     add_options(parser, BatchConfig())
     add_region(parser, "pixels to predict, 0 elsewhere")
+    add_options(parser.add_argument_group("a Dask cluster"), ClusterConfig())
     _add_results(parser)
     add_refine(parser, "as stored with the model", "Options not given keep the model's settings.")
 
@@ -66,6 +75,7 @@ def run(args: Namespace) -> int:
     read_options(args, TileConfig())  # wrong values are reported before any work
     require_region(args.region)
     settings = read_options(args, PredictConfig())
+    read_options(args, ClusterConfig())
     output = _output_options(args)
     suffix = "png" if output.panoptic else args.format
     args.model = _model_file(args.model)
@@ -114,6 +124,7 @@ def _predict(
         spacing=args.spacing,
         region=args.region and partial(read_region, args.region),
         details=_asked(args),
+        cluster=read_options(args, ClusterConfig()),
         existing=existing,
         is_measured=args.measurements is not None,
     )
@@ -215,6 +226,7 @@ def _output_options(args: Namespace) -> "OutputOptions":
         overlay=args.overlay,
         overwrite=args.overwrite,
         skip_existing=args.skip_existing,
+        may_be_zarr=True,
     )
 
 

@@ -6,6 +6,7 @@ the limits inside ``Annotated`` are read at run time.
 
 from .augment import AugmentConfig
 from .batch import BatchConfig
+from .cluster import ClusterConfig
 from .evaluate import Connectivity, EvaluateConfig, MetricsKind
 from .folds import FoldConfig
 from .masks import MaskConfig
@@ -32,6 +33,7 @@ __all__ = [
     "BatchConfig",
     "CRFConfig",
     "CleanConfig",
+    "ClusterConfig",
     "Dims",
     "Connectivity",
     "EvaluateConfig",

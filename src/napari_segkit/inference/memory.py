@@ -37,6 +37,7 @@ def require_memory(plan: "TilePlan", *, probabilities: bool, keeps_labels: bool)
     if pixels > spatial and length**2 >= spatial:
         fits = f"a region, such as {length**2 // spatial} of its planes"
     others = [
+        *(["write it to a zarr folder, such as result.zarr (`out=`)"] if keeps_labels else []),
         *(["leave the probabilities out"] if probabilities else []),
         *(["leave the refinement out"] if plan.model.refine.smoother and "frames" in parts else []),
     ]
@@ -73,7 +74,10 @@ def _needed(plan: "TilePlan", *, probabilities: bool, keeps_labels: bool) -> dic
 
 
 def _frame(plan: "TilePlan", box: tuple[slice, ...]) -> int:
-    """Pixels of what is computed for a box of a frame."""
+    """Pixels of what is computed for a box of a frame, or for the largest block of it."""
+    if plan.is_divided:
+        contexts = [plan.context(cell.region).box for cell in plan.cells]
+        return max(prod([side.stop - side.start for side in box]) for box in contexts)
     if plan.region is None:
         return prod(plan.frame_shape)
     return prod([side.stop - side.start for side in plan.context(box).box])

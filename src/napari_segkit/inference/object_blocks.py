@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_segkit.images.axes_image import without_pixels
-from napari_segkit.images.regions import Box, intersection, relative
+from napari_segkit.images.regions import intersection, relative
 from napari_segkit.images.types import AnyArray, Floats, Labels
 from napari_segkit.instances.block_objects import BlockObjects, Face, ObjectSums
 from napari_segkit.instances.join_blocks import Key
@@ -22,6 +22,7 @@ from napari_segkit.io.array_files import read_arrays, write_arrays
 from napari_segkit.label_result import LabelResult
 from napari_segkit.tiling import Cell
 
+from .blocks import block_edges, divide
 from .memory import BLOCK
 from .plan import TilePlan
 from .progress import Progress, TileStep
@@ -56,38 +57,16 @@ class BlockResult:
 def object_blocks(plan: TilePlan, lengths: Sequence[int]) -> list[ObjectBlock]:
     """Divide what is asked for into blocks of whole multiples of these lengths."""
     ndim, blocks = plan.model.ndim, []
-    edges = _edges(lengths, plan.frame_shape)
+    edges = block_edges(lengths, plan.frame_shape, BLOCK)
     wanted = list(plan.frames())
     for number, frame in enumerate(plan.original.frames(ndim)):
         if frame not in wanted:
             continue
         box = plan.box(frame)
-        for place, block in _divide(box, edges):
+        for place, block in divide(box, edges):
             tiles = plan.context(block).cell.tiles
             blocks.append(ObjectBlock((number, *place), frame, number, Cell(block, tiles)))
     return blocks
-
-
-def _edges(lengths: Sequence[int], shape: Sequence[int]) -> list[int]:
-    """Edges of blocks of about `BLOCK` pixels."""
-    edges = list(lengths)
-    while prod(edges) < BLOCK:
-        growing = [axis for axis, n in enumerate(shape) if edges[axis] < n]
-        if not growing:
-            break
-        axis = min(growing, key=lambda axis: edges[axis])
-        edges[axis] += lengths[axis]
-    return edges
-
-
-def _divide(box: Box, edges: Sequence[int]) -> list[tuple[Key, Box]]:
-    """Blocks of a grid that starts at the origin, cut to a box, with their places in it."""
-    sides = []
-    for side, edge in zip(box, edges, strict=True):
-        inner = range((side.start // edge + 1) * edge, side.stop, edge)
-        sides.append([slice(*ends) for ends in pairwise([side.start, *inner, side.stop])])
-    places = product(*[range(len(axis)) for axis in sides])
-    return list(zip(places, product(*sides), strict=True))
 
 
 def write_block(sink: ObjectSink, block: ObjectBlock, result: BlockResult) -> None:

@@ -42,11 +42,13 @@ from napari_segkit.tiling import (
 from napari_segkit.trained_model import TrainedModel
 from napari_segkit.versions import versions
 
+from .blocks import block_edges, divide
 from .context import Context, context_of
 from .copies import Symmetry, symmetries, with_dropout
 from .network import PredictionNetwork, network_of
 
 GPU_BATCH = 4  # tiles
+BLOCK_VALUES = 2**25  # probabilities of a block of a frame, about
 HUGE_TILE = 2**24  # pixels; no tile is larger unless a person sets its size
 MAX_TILE_RATIO = 64  # pixels of a huge tile for each pixel of the image
 
@@ -77,6 +79,9 @@ class TilePlan:
         How the network is applied to each tile.
     region : Region or None
         The pixels of the original image that are asked for; None: all.
+    divides : bool
+        Whether frames whose pixels depend on all tiles are predicted in blocks, each with its
+        context, where none of them depends on more than that.
     """
 
     model: TrainedModel
@@ -89,6 +94,7 @@ class TilePlan:
     intensities: Statistics | None
     settings: PredictConfig = field(default_factory=PredictConfig)
     region: Region | None = None
+    divides: bool = False
     _incomplete: list[dict[str, int]] = field(default_factory=list)  # frames with missing pixels
     _halved: list[int] = field(default_factory=list)  # batch sizes after memory ran out
 
@@ -154,16 +160,35 @@ class TilePlan:
         """Parts of a frame of the original image whose labels are complete one by one.
 
         They are the regions between the starts of tiles, each with the few tiles that it depends
-        on, or one cell for the frame if it `needs_whole_frames`.
+        on, or one cell for the frame if it `needs_whole_frames`, or its blocks.
         """
         if not self.needs_whole_frames:
             return tuple(self.grid.cells())
+        if self.is_divided:
+            return tuple(self._blocks(self.whole))
         return (replace(self.grid.single_cell(), region=self.whole),)
+
+    @property
+    def is_divided(self) -> bool:
+        """Whether a frame is predicted in blocks: keeping the largest piece needs all of it."""
+        whole = self.resamples or any(step.largest for step in self.model.refine.clean)
+        objects = self.model.predicts_objects
+        return self.divides and self.needs_whole_frames and not (whole or objects)
+
+    def _blocks(self, box: Box) -> list[Cell]:
+        """The blocks of a box, whole steps of the grid, each with the tiles of its context."""
+        steps = [n - o for n, o in zip(self.grid.size, self.grid.overlap, strict=True)]
+        pixels = BLOCK_VALUES // len(self.model.classes)
+        boxes = divide(box, block_edges(steps, self.frame_shape, pixels))
+        return [Cell(block, self.context(block).cell.tiles) for _, block in boxes]
 
     def cells_of(self, frame: dict[str, int]) -> Sequence[Cell]:
         """Cells of a frame that the region touches, or one around it."""
         if self.region is None:
             return self.cells
+        if self.is_divided:
+            blocks = self._blocks(self.box(frame))
+            return [cell for cell in blocks if self.region.touches(frame, cell.region)]
         if self.needs_whole_frames:
             own = self.box(frame)
             return [Cell(own, self.context(own).cell.tiles)]
@@ -312,6 +337,8 @@ def make_plan(
     statistics: Statistics | None = None,
     settings: PredictConfig | None = None,
     region: Region | None = None,
+    *,
+    divides: bool = False,
 ) -> TilePlan:
     """Plan the tiles and measure the image; ValueError if it does not suit the model."""
     settings = as_config("settings", settings, PredictConfig)
@@ -323,7 +350,17 @@ def make_plan(
     _warn_about_extremes(image, model.ndim, statistics)
     intensities = _smoothing_statistics(model, image, statistics)
     return TilePlan(
-        model, image, resampled, grid, config, device, statistics, intensities, settings, region
+        model,
+        image,
+        resampled,
+        grid,
+        config,
+        device,
+        statistics,
+        intensities,
+        settings,
+        region,
+        divides,
     )
 
 
@@ -343,6 +380,8 @@ def unmeasured_plan(
     config: TileConfig,
     settings: PredictConfig,
     region: Region | None,
+    *,
+    divides: bool = False,
 ) -> TilePlan:
     """The tiles of a prediction, to count with; no pixels are read or resampled."""
     template = in_unit(without_pixels(image), model.unit)
@@ -352,7 +391,9 @@ def unmeasured_plan(
         template = resampled_template(template, size, model.ndim)
     grid, unknown = make_grid(model, template, config), identity_statistics(image.channels)
     device = torch.device("cpu")
-    return TilePlan(model, image, template, grid, config, device, unknown, None, settings, region)
+    return TilePlan(
+        model, image, template, grid, config, device, unknown, None, settings, region, divides
+    )
 
 
 def make_grid(model: TrainedModel, image: AxesImage, config: TileConfig) -> Grid:

@@ -82,7 +82,14 @@ class PredictRequest:
     def plan(self) -> TilePlan:
         """Tiles and measures of the image, made once; ValueError if it does not suit the model."""
         require_memory(
-            unmeasured_plan(self.model, self.image, self.tile, self.config, self.region),
+            unmeasured_plan(
+                self.model,
+                self.image,
+                self.tile,
+                self.config,
+                self.region,
+                divides=not self._is_in_memory,
+            ),
             probabilities=self.probabilities and self._is_in_memory,
             keeps_labels=self._is_in_memory,
         )
@@ -94,6 +101,7 @@ class PredictRequest:
             self.statistics,
             self.config,
             self.region,
+            divides=not self._is_in_memory,
         )
 
     @property

@@ -61,8 +61,8 @@ def missing_cells(plan: TilePlan, sink: Sink, frame: dict[str, int]) -> list[Cel
 
 def count_steps(plan: TilePlan, cells: Sequence[Cell]) -> int:
     """Number of steps for some cells of a frame."""
-    if cells and plan.needs_whole_frames:
-        return plan.context(cells[0].region).steps
+    if plan.needs_whole_frames:
+        return sum(plan.context(cell.region).steps for cell in cells)
     columns = in_columns(plan, cells) if cells else []
     return sum(len({tile.start for cell in c for tile in cell.tiles}) for c in columns)
 
@@ -70,9 +70,14 @@ def count_steps(plan: TilePlan, cells: Sequence[Cell]) -> int:
 def predict_cells(
     plan: TilePlan, frame: dict[str, int], cells: Sequence[Cell], sink: Sink, progress: Progress
 ) -> Generator[TileStep, object, None]:
-    """Predict cells of a frame and write them; only one if the plan needs whole frames."""
-    predict = _refined_frame if plan.needs_whole_frames else _blended_cells
-    yield from predict(plan, frame, cells, sink, progress)
+    """Predict cells of a frame and write them."""
+    if not plan.needs_whole_frames:
+        yield from _blended_cells(plan, frame, cells, sink, progress)
+        return
+    for cell in cells:
+        yield from _refined_cell(plan, frame, cell, sink, progress)
+        if progress.is_finishing:
+            return
 
 
 def _blended_cells(
@@ -102,11 +107,11 @@ def _blended_column(
             return
 
 
-def _refined_frame(
-    plan: TilePlan, frame: dict[str, int], cells: Sequence[Cell], sink: Sink, progress: Progress
+def _refined_cell(
+    plan: TilePlan, frame: dict[str, int], cell: Cell, sink: Sink, progress: Progress
 ) -> Generator[TileStep, object, None]:
-    """Predict a frame whose pixels depend on all of its tiles."""
-    context = plan.context(cells[0].region)
+    """Predict a frame, or a block, whose pixels depend on all tiles around them."""
+    context = plan.context(cell.region)
     shows = _is_looked_at(sink) and not plan.resamples
     show = partial(_show, plan, frame, sink) if shows else None
     blended = yield from blend_frame(plan, frame, context, progress, show)
@@ -115,11 +120,11 @@ def _refined_frame(
     refined = yield from labels_from_probabilities(
         plan, frame, context, blended, progress, keep=sink.probabilities is not None
     )
-    own = relative_to(cells[0].region, context.box)
+    own = relative_to(cell.region, context.box)
     maps = refined.probabilities
     maps = None if maps is None else maps[(slice(None), *own)]
-    _write_uncertainty(plan, frame, cells[0], sink, blended[(slice(None), *own)])
-    _write(plan, frame, cells[0], sink, refined.labels[own], maps)
+    _write_uncertainty(plan, frame, cell, sink, blended[(slice(None), *own)])
+    _write(plan, frame, cell, sink, refined.labels[own], maps)
 
 
 def _is_looked_at(sink: Sink) -> TypeGuard[ShowingSink]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from napari_segkit.config import ObjectConfig
 from napari_segkit.config._schema import to_dict
+from napari_segkit.freed_memory import give_back
 from napari_segkit.images.axes_image import SPATIAL, AxesImage
 from napari_segkit.images.fingerprint import fingerprint
 from napari_segkit.images.notes import say_note
@@ -41,10 +42,11 @@ from napari_segkit.steps import Step
 from napari_segkit.tiling import LARGE_TILE, Cell
 
 from .plan import TilePlan
-from .request import PredictRequest
+from .request import PredictRequest, PredictTiles
 
 JOURNAL = "journal.txt"
 SMALL_CHUNK = 2**16  # pixels
+CELLS_BETWEEN = 8  # after which memory that threads keep is given back
 SETTINGS_THAT_MAY_CHANGE = ("batch_size", "device", "threads", "tiles_at_once")
 
 
@@ -131,6 +133,8 @@ class ZarrSink:
             stored = self._result.probability_axes
             self._store(self.probabilities, stored, frame, cell, probabilities)
         self._journal.add(_name(frame, cell))
+        if len(self._journal) % CELLS_BETWEEN == 0:
+            give_back()
 
     def write_uncertainty(
         self, frame: dict[str, int], cell: Cell, uncertainty: NDArray[np.float32]
@@ -275,19 +279,17 @@ class ZarrSink:
 
 
 def predict_to_zarr(
-    request: PredictRequest, sink: ZarrSink
+    request: PredictRequest, sink: ZarrSink, predict: PredictTiles
 ) -> Generator[Step, object, LabelResult]:
     """Predict into a zarr folder and complete it; an error or a stop keeps what is finished."""
-    from . import predict_tiles_of
-
     try:
-        result = yield from predict_tiles_of(request.model)(replace(request, sink=sink))
+        result = yield from predict(replace(request, sink=sink))
         if not result.is_partial:
             yield from sink.finish()
         result = sink.completed(result)
     except OSError as error:
         raise OSError(
-            f"{error} What is finished is kept: the same call goes on with it."
+            f"{error} What is finished is kept: the same call or command goes on with it."
         ) from error
     finally:
         sink.close()

@@ -15,14 +15,18 @@ CSV_FILES = tuple(SEPARATORS)
 
 
 def check_table_path(
-    file: Path, endings: Sequence[str] = CSV_FILES, *, overwrite: bool = False
+    file: Path,
+    endings: Sequence[str] = CSV_FILES,
+    *,
+    overwrite: bool = False,
+    new_folder: bool = False,
 ) -> Path:
     """Check before the work that a table can be written."""
     if file.suffix.lower() not in endings:
         raise ValueError(
             f"{file} is no name of a table: choose one ending in {', '.join(endings)}."
         )
-    return check_output_path(file, overwrite=overwrite)
+    return check_output_path(file, overwrite=overwrite, new_folder=new_folder)
 
 
 def table_text(file: Path, table: "DataFrame") -> str:

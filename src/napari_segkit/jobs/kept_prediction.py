@@ -2,12 +2,18 @@
 
 import zlib
 from collections.abc import Generator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_segkit.config import ObjectConfig, PredictConfig, RefineConfig, TileConfig
+from napari_segkit.config import (
+    ClusterConfig,
+    ObjectConfig,
+    PredictConfig,
+    RefineConfig,
+    TileConfig,
+)
 from napari_segkit.evaluation.slab_reader import slabs
 from napari_segkit.images.axes_image import full_resolution, reorient_image
 from napari_segkit.images.channel_sources import as_one_image, channel_sources, placed
@@ -31,6 +37,7 @@ class PredictionOptions:
     refine: RefineConfig | None = None
     config: PredictConfig | None = None
     probabilities: bool = False
+    cluster: ClusterConfig | None = field(default=None, compare=False)  # changes no pixel
 
     @property
     def level(self) -> int:
@@ -121,7 +128,8 @@ class KeptPrediction:
         self._begin(segmenter, image, region)
         done = self._count()
         try:
-            result = yield from self._predict(segmenter, image, self.region)
+            options = self.settings.options
+            result = yield from self._predict(segmenter, image, self.region, options.cluster)
         except Exception as error:
             if self._count() == done:
                 raise
@@ -176,7 +184,11 @@ class KeptPrediction:
         return self.region is None and earlier._sink is not None and earlier._sink.predicted is None
 
     def _predict(
-        self, segmenter: "Segmenter", image: ImageSource, region: Region | None
+        self,
+        segmenter: "Segmenter",
+        image: ImageSource,
+        region: Region | None,
+        cluster: ClusterConfig | None = None,
     ) -> Generator[Step, object, LabelResult]:
         options = self.settings.options
         return segmenter.predict_tiles(
@@ -189,6 +201,7 @@ class KeptPrediction:
             probabilities=options.probabilities,
             statistics=None if self._sink is None else self._sink.statistics,
             region=region,
+            cluster=cluster,
             sink=self._sink,
         )
 

@@ -17,6 +17,7 @@ from napari_segkit.io.volume_files import is_volume
 from napari_segkit.io.writers import LABELS
 
 AnyPath = str | PathLike[str]
+ZARR = ".zarr"
 
 
 def plan_outputs(
@@ -35,6 +36,12 @@ def plan_outputs(
     if any(Path(g).is_dir() and Path(g).resolve() == folder.resolve() for g in given):
         raise ValueError(f"{folder} holds the images: choose another folder for the results.")
     in_folder = is_output_folder(output)
+    if is_zarr_output(folder) and several:
+        raise ValueError(
+            f"{folder} is one result: give a folder for the results of several images."
+        )
+    if is_zarr_output(folder):
+        return [(image, folder) for image in images]
     if several and not in_folder and (folder.is_file() or ending(folder) in LABELS):
         raise ValueError(f"{folder} is a file: give a folder for the results of several images.")
     if not (several or in_folder):
@@ -73,7 +80,14 @@ def plan_files(
 def is_output_folder(output: AnyPath) -> bool:
     """Whether a folder is meant, such as one that exists or "new/"."""
     ends = tuple(filter(None, (os.sep, os.altsep, "/")))
-    return os.fspath(output).endswith(ends) or Path(output).is_dir()
+    is_folder = os.fspath(output).endswith(ends) or Path(output).is_dir()
+    return is_folder and not is_zarr_output(Path(output))
+
+
+def is_zarr_output(target: Path) -> bool:
+    """Whether a result is a zarr folder, or labels in that of an image."""
+    inside = target.parent.name == "labels" and target.parent.parent.suffix.lower() == ZARR
+    return target.suffix.lower() == ZARR or inside
 
 
 @contextmanager
@@ -90,7 +104,9 @@ def new_folders(file: Path) -> Iterator[None]:
 
 
 def is_written(file: Path) -> bool:
-    """Whether a file is there, and not one that a killed run left empty."""
+    """Whether a file is there, and not one that a killed run left empty; or a zarr folder."""
+    if is_zarr_output(file):
+        return file.is_dir()
     return file.is_file() and file.stat().st_size > 0
 
 

@@ -16,7 +16,7 @@ from napari_segkit.io.filenames import ending, stem
 from napari_segkit.io.files import check_output_file
 from napari_segkit.io.output_paths import check_output_path, require_space
 
-from .output_files import overlay_file, probabilities_file, uncertainty_file
+from .output_files import is_zarr_output, overlay_file, probabilities_file, uncertainty_file
 
 if TYPE_CHECKING:
     from napari_segkit.trained_model import TrainedModel
@@ -38,6 +38,7 @@ class OutputOptions:
     overlay: Style | None = None  # also write a picture, into a folder next to the labels
     overwrite: bool = False
     skip_existing: bool = False  # write only the files that are missing
+    may_be_zarr: bool = False  # a target may be a zarr folder, with probabilities and all in it
 
     @property
     def may_exist(self) -> bool:
@@ -48,6 +49,10 @@ class OutputOptions:
         """All files of a result: labels, and those that describe them."""
         has_table = objects and not self.masks.changes_values
         table = (self.table_file(target),) if has_table else ()
+        if self.is_zarr(target):
+            from napari_segkit.io.zarr.result_paths import table_file
+
+            return (target, *[table_file(target) for _ in table])
         probabilities = (probabilities_file(target),) if self.probabilities else ()
         uncertainty = (uncertainty_file(target),) if self.uncertainty else ()
         overlay = (overlay_file(target),) if self.overlay else ()
@@ -70,6 +75,9 @@ class OutputOptions:
 
     def check_files(self, target: Path, *, objects: bool) -> None:
         """Check what is known of the files before an image is read."""
+        if self.is_zarr(target):
+            self._check_zarr(target)
+            return
         check_output_file(target, overwrite=self.may_exist)
         if self.panoptic and ending(target) != ".png":
             raise ValueError(
@@ -77,6 +85,21 @@ class OutputOptions:
             )
         for file in self.files(target, objects=objects)[1:]:
             check_output_path(file, overwrite=self.may_exist, new_folder=True)
+
+    def is_zarr(self, target: Path) -> bool:
+        """Whether a result is written as a zarr folder."""
+        return self.may_be_zarr and is_zarr_output(target)
+
+    def _check_zarr(self, target: Path) -> None:
+        """Check a zarr folder, and that it can hold what is asked for."""
+        from napari_segkit.io.zarr.result_paths import check_target
+
+        if self.panoptic or self.masks.changes_values or self.overlay:
+            raise ValueError(
+                f"{target} holds labels, probabilities and uncertainty: leave pictures, the COCO "
+                "format and values for other programs out, or choose another name."
+            )
+        check_target(target, overwrite=self.may_exist)
 
     def check_format(self, target: Path, model: "TrainedModel", image: AxesImage) -> None:
         """Check that the format can hold the axes and class values of a prediction."""
@@ -97,6 +120,8 @@ class OutputOptions:
                 f"{target} cannot have a palette of class colours: choose a PNG file of labels, or "
                 "leave the palette out."
             )
+        if self.is_zarr(target):
+            return
         highest = max((c.value for c in self.written_classes(classes)), default=0)
         check_output_file(target, overwrite=self.may_exist, axes=image.label_axes, highest=highest)
         self._check_space(target, image, max(len(classes), 2))

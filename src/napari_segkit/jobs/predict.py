@@ -3,9 +3,16 @@
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar
 
-from napari_segkit.config import ObjectConfig, PredictConfig, RefineConfig, TileConfig
+from napari_segkit.config import (
+    ClusterConfig,
+    ObjectConfig,
+    PredictConfig,
+    RefineConfig,
+    TileConfig,
+)
 from napari_segkit.images.types import ImageSource
 from napari_segkit.instances.results import Objects
 from napari_segkit.label_result import LabelResult
@@ -30,7 +37,10 @@ def predict_job(
     config: PredictConfig | None = None,
     probabilities: bool = False,
     region: object = None,
+    cluster: ClusterConfig | None = None,
     sink: "Sink | None" = None,
+    out: Path | None = None,
+    overwrite: bool = False,
 ) -> Job[LabelResult]:
     """Predict an image tile by tile, with the arguments of `Segmenter.predict_tiles`."""
     steps = segmenter.predict_tiles(
@@ -43,7 +53,10 @@ def predict_job(
         config=config,
         probabilities=probabilities,
         region=region,
+        cluster=cluster,
         sink=sink,
+        out=out,
+        overwrite=overwrite,
     )
     return Job(f"Predict {getattr(image, 'name', 'image')}", steps)
 

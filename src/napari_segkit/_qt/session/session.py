@@ -20,6 +20,7 @@ from napari_segkit._qt.layers.unwrap_proxy import unwrapped
 from napari_segkit._qt.layers.volumes import watch_volumes
 from napari_segkit.arguments import require_type
 from napari_segkit.config import (
+    ClusterConfig,
     ObjectConfig,
     PredictConfig,
     RefineConfig,
@@ -179,6 +180,7 @@ class Session(CorrectionRunner):
         config: PredictConfig | None = None,
         probabilities: bool = False,
         region: object = None,
+        cluster: ClusterConfig | None = None,
     ) -> Task:
         """Predict an image layer in the background; the result becomes a Labels layer.
 
@@ -203,13 +205,15 @@ class Session(CorrectionRunner):
             Keep the probabilities of all classes; `probabilities_of` returns them.
         region : slices, dict, polygons, napari Shapes layer or mask, optional
             The pixels to predict, as in `Segmenter.predict`. None: all.
+        cluster : ClusterConfig, optional
+            The Dask cluster that predicts. None: this machine.
 
         Returns
         -------
         Task
             Already running. The signal ``task.written`` sends the new or updated layer.
         """
-        options = PredictionOptions(tile, objects, refine, config, probabilities)
+        options = PredictionOptions(tile, objects, refine, config, probabilities, cluster)
         prediction = LayerPrediction(self, self.segmenter, image, axes, options, region)
         job = Job(f"Predict {prediction.source.name}", prediction.steps, Finish())
         task = self.run(job, writer=prediction.writer)
@@ -271,6 +275,7 @@ class Session(CorrectionRunner):
         refine: RefineConfig | None = None,
         config: PredictConfig | None = None,
         probabilities: bool = False,
+        cluster: ClusterConfig | None = None,
     ) -> Task:
         """Predict image layers one after the other in the background, each to a Labels layer.
 
@@ -282,7 +287,7 @@ class Session(CorrectionRunner):
             Each with the channels the model was trained with.
         axes : sequence of str or None, optional
             Axes of each image. None: as in training.
-        tile, objects, refine, config, probabilities
+        tile, objects, refine, config, probabilities, cluster
             As in `predict`.
 
         Returns
@@ -297,7 +302,7 @@ class Session(CorrectionRunner):
         """
         if not images:
             raise ValueError("images is empty: give one or more Image layers.")
-        options = PredictionOptions(tile, objects, refine, config, probabilities)
+        options = PredictionOptions(tile, objects, refine, config, probabilities, cluster)
         predictions = [
             LayerPrediction(self, self.segmenter, image, named, options)
             for image, named in zip(images, axes or [None] * len(images), strict=True)

@@ -19,6 +19,7 @@ from .single_click_button import SingleClickButton
 from .when_visible import WhenVisible
 
 T = TypeVar("T")
+MOST_FAILURES = 5  # that the status tells one by one
 PAUSE, CONTINUE = "Pause", "Continue"
 PAUSE_TIP = "Take no further step until you continue; the pause does not count as training time."
 COPY_TIP = "Copy Python code that does the same to the clipboard."
@@ -202,7 +203,14 @@ class RunBar(QWidget):
         """Tell of it when the work has ended, beside what became of the rest."""
         text = error_text(step.error, step.part or self.verb, lower=self._lower)
         self._failures.append(text)
-        self._session.mark_error_shown(self, " ".join(self._failures))
+        self._session.mark_error_shown(self, self._failures_text)
+
+    @property
+    def _failures_text(self) -> str:
+        """What failed; of many parts the first ones."""
+        more = len(self._failures) - MOST_FAILURES
+        shown = self._failures[:MOST_FAILURES]
+        return " ".join([*shown, f"{more} more failed."] if more > 0 else shown)
 
     def _on_returned(self, result: object) -> None:
         self._ended = True
@@ -223,5 +231,5 @@ class RunBar(QWidget):
             self.show_status("Stopped.")
             self.stopped.emit()
         elif self._failures:
-            self.show_status(" ".join([*self._failures, self.status.text()]))
+            self.show_status(f"{self._failures_text} {self.status.text()}")
         self.finished.emit()

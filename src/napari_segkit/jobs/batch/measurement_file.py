@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from napari_segkit.io.table_files import SEPARATORS, check_table_path, table_text, write_text
+from napari_segkit.jobs.output_files import new_folders
 
 from .measurements import DOUBTS, Row, sorted_table
 
@@ -58,13 +59,14 @@ class MeasurementFile:
 
     def _write(self) -> None:
         if self._path is not None and self._rows:
-            write_text(table_text(self._path, self.table), self._path, overwrite=True)
+            with new_folders(self._path):
+                write_text(table_text(self._path, self.table), self._path, overwrite=True)
         self._written = monotonic()
 
 
 def check_measurements(path: Path, *, overwrite: bool, goes_on: bool) -> None:
     """Check before the work that measurements can be written; `goes_on` adds to what is there."""
-    check_table_path(path, overwrite=overwrite or goes_on)
+    check_table_path(path, overwrite=overwrite or goes_on, new_folder=True)
     if goes_on:
         earlier_rows(path, ())
 

@@ -63,17 +63,15 @@ def intensity_distance(image: AxesImage, model: "TrainedModel") -> float:
 
 
 def sorted_table(rows: Sequence[Row]) -> "DataFrame":
-    """The rows as a table: first images that failed, then by the mean rank in `DOUBTS`."""
+    """The rows as a table: images that failed, then by the worse rank in `DOUBTS`."""
     from pandas import DataFrame
 
     table = DataFrame(list(rows))
     table = table[sorted(table.columns, key=_place)]
-    known = [name for name in DOUBTS if name in table]
-    doubt = table[known].rank().mean(axis=1) if known else table.index * 0.0
-    has_failed = table["error"].notna() if "error" in table else table.index < 0
-    order = DataFrame({"failed": has_failed, "doubt": doubt}).sort_values(
-        ["failed", "doubt"], ascending=False, kind="stable"
-    )
+    ranks = table.reindex(columns=DOUBTS).astype(float).rank()
+    has_failed = table["error"].notna() if "error" in table else False
+    order = ranks.assign(failed=has_failed, worst=ranks.max(axis=1), mean=ranks.mean(axis=1))
+    order = order.sort_values(["failed", "worst", "mean"], ascending=False, kind="stable")
     return table.loc[order.index].reset_index(drop=True)
 
 

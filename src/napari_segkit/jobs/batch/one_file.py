@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_segkit.config import PredictConfig, RefineConfig, TileConfig
+from napari_segkit.config import ClusterConfig, PredictConfig, RefineConfig, TileConfig
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.io.channel_files import read_image_files
 from napari_segkit.io.image_files import ImageFiles
@@ -36,7 +36,7 @@ class FileSettings:
     ----------
     output : OutputOptions
         What is written.
-    tile, config, refine, axes, spacing
+    tile, config, refine, axes, spacing, cluster
         As in `Segmenter.predict_tiles`.
     region : callable, optional
         Gives the region of an image and its file.
@@ -54,6 +54,7 @@ class FileSettings:
     refine: RefineConfig | None = None
     axes: str | None = None
     spacing: Sequence[float] | None = None
+    cluster: ClusterConfig | None = None
     region: ReadRegion | None = None
     details: Mapping[str, object] = field(default_factory=dict)
     existing: ExistingResults | None = None
@@ -95,6 +96,7 @@ def file_steps(
         output.check_files(target, objects=model.predicts_objects)
         image = _read(source, model, settings)
         output.check_format(target, model, image)
+        is_zarr = output.is_zarr(target)
         job = predict_job(
             segmenter,
             image,
@@ -104,15 +106,21 @@ def file_steps(
             config=settings.predict_config,
             probabilities=output.probabilities,
             region=settings.region and settings.region(image, source.path),
+            cluster=settings.cluster,
+            out=target if is_zarr else None,
+            overwrite=output.overwrite,
         )
         result = yield from until_finish(job.steps, lambda step: step)
         details = {"file": source.name, **settings.details}
         row: Row = {}
         if settings.is_measured:
             row = {"image": source.name, "labels": str(target)} | measured(result, image, model)
-        writer = FileWriter(target, image, output, details, categories=panoptic_categories(model))
-        with writing():
-            files = writer.write(_asked_for(result, settings.config))
+        categories = panoptic_categories(model)
+        writer = FileWriter(target, image, output, details, categories=categories)
+        files = output.files(target, objects=model.predicts_objects)
+        if not is_zarr:
+            with writing():
+                files = writer.write(_asked_for(result, settings.config))
     objects = None if result.objects is None else len(result.objects)
     return PredictedFile(source.name, source.path, files, objects, row)
 

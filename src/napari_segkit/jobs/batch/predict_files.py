@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_segkit.arguments import as_path
-from napari_segkit.config import BatchConfig, ObjectConfig, PredictConfig, RefineConfig, TileConfig
+from napari_segkit.config import (
+    BatchConfig,
+    ClusterConfig,
+    ObjectConfig,
+    PredictConfig,
+    RefineConfig,
+    TileConfig,
+)
 from napari_segkit.config._schema import as_config, to_dict
 from napari_segkit.error_messages import plain_message
 from napari_segkit.io.channel_files import group_channels
@@ -163,6 +170,7 @@ def predict_files(
     refine: RefineConfig | None = None,
     config: PredictConfig | None = None,
     batch: BatchConfig | None = None,
+    cluster: ClusterConfig | None = None,
     probabilities: bool = False,
     suffix: str | None = None,
     overwrite: bool = False,
@@ -189,6 +197,8 @@ def predict_files(
         As in `Segmenter.predict` and `Segmenter.predict_objects`.
     batch : BatchConfig, optional
         How many files are predicted at the same time.
+    cluster : ClusterConfig, optional
+        The Dask cluster that predicts each image. None: this machine.
     probabilities : bool
         Also write probabilities, into a folder next to the labels.
     suffix : str, optional
@@ -199,7 +209,7 @@ def predict_files(
         Leave out images whose results are there.
     measurements : path, optional
         CSV file with a row for each image, those that a person should look at first: what failed,
-        then by the mean of the ranks in "uncertainty_mean", the mean uncertainty (entropy unless
+        then by the worse of the ranks in "uncertainty_mean", the mean uncertainty (entropy unless
         `config` asks for another one), and "intensity_distance", how far the 1st and 99th
         percentile of the intensities are from those of the training images, where 1 is the contrast
         of these. Then areas or volumes of each class in world units, and numbers of its objects or
@@ -229,6 +239,7 @@ def predict_files(
         uncertainty=config.uncertainty is not None,
         overwrite=overwrite,
         skip_existing=skip_existing,
+        may_be_zarr=True,
     )
     files_of = partial(made.files, objects=model.predicts_objects)
     found = say_labels(find_files(given, output))
@@ -251,6 +262,7 @@ def predict_files(
         refine=refine,
         axes=axes,
         spacing=spacing,
+        cluster=as_config("cluster", cluster, ClusterConfig),
         existing=existing,
         is_measured=measurements is not None,
     )

@@ -1,5 +1,6 @@
 """What a process does that predicts files for another one: `serve`."""
 
+import os
 import signal
 import warnings
 from collections.abc import Sequence
@@ -61,6 +62,7 @@ def serve(pipe: Connection, model: Path, device: str, threads: int, settings: Fi
         while True:
             source, target = pipe.recv()
             pipe.send(_predicted(pipe, segmenter, source, target, settings))
+    os._exit(0)  # Python takes seconds to forget torch, and nothing is left to be done
 
 
 def _predicted(

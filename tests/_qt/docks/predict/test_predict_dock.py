@@ -9,6 +9,7 @@ from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig, draw_la
 from napari_segkit._qt.docks.predict.predict_dock import PredictDock
 from napari_segkit._qt.docks.predict.where import Place
 from napari_segkit._qt.session.session import session
+from napari_segkit.io.files import read_labels
 from napari_segkit.steps import drain
 
 QUICK = TrainConfig(
@@ -229,6 +230,28 @@ def test_the_view_the_slice_regions_and_selected_images(ready, viewer, trained, 
     np.testing.assert_array_equal(layer.data, [whole] * 3)
 
 
+def test_files_are_predicted_into_a_folder(ready, trained, qtbot, tmp_path):
+    images = tmp_path / "images/deep"
+    images.mkdir(parents=True)
+    Pictures.fromarray(PIXELS).save(images / "a.png")
+    (images / "b.png").write_bytes(b"nonsense")
+    ready.viewer.layers.clear()
+    ready.where.place.value = Place.FILES
+    assert ready.bar.reason == "Choose files or a folder of images."
+    ready.files.images.setText(f"{tmp_path / 'images'}")
+    ready.files.output.setText(f"{tmp_path / 'out'}")
+    ready.files.measure.value = True
+    ready.state.request()
+    assert "predict_files(session(viewer).segmenter, " in ready.code()
+    with qtbot.waitSignal(ready.bar.finished, timeout=60_000):
+        ready.bar.button.click()
+    np.testing.assert_array_equal(read_labels(tmp_path / "out/deep/a.tif"), trained.predict(PIXELS))
+    assert (tmp_path / "out/measurements.csv").is_file()
+    assert ready.files.failed.item(0, 0).text() == "deep/b.png"
+    assert "cannot be read" in ready.files.failed.item(0, 1).text()
+    assert ready.bar.status.text().endswith("1 failed.")
+
+
 def test_axes_default_to_training_and_can_be_chosen(dock, viewer, qtbot):
     pixels = np.random.default_rng(0).integers(0, 255, (3, 64, 64), np.uint8)
     labels = np.ones((64, 64), np.uint8)
@@ -320,3 +343,13 @@ def test_the_image_follows_the_selected_prediction(ready, viewer, qtbot):
     assert ready.image.value.name == "other"
     viewer.layers.selection.active = layer
     assert ready.image.value.name == "cells"
+
+
+def test_the_scheduler_of_a_cluster_is_named_and_must_answer(ready, qtbot):
+    ready.cluster.scheduler.value = " "
+    assert "Scheduler is empty: give the address" in ready.bar.hint.text()
+    ready.cluster.scheduler.value, ready.cluster.timeout.value = "tcp://127.0.0.1:9", 0.2
+    assert "cluster=ClusterConfig(scheduler='tcp://127.0.0.1:9', timeout=0.2)" in ready.code()
+    ready.bar.button.click()
+    qtbot.waitUntil(lambda: not ready.bar.is_running, timeout=60_000)
+    assert "tcp://127.0.0.1:9 does not answer within 0.2 s" in ready.bar.status.text()

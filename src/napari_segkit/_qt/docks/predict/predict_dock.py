@@ -25,14 +25,24 @@ from napari_segkit._qt.widgets.model_summary import summary
 from napari_segkit._qt.widgets.refine_form import RefineForm, cleanup_classes, unit_of
 from napari_segkit._qt.widgets.run_bar import RunBar
 from napari_segkit._qt.widgets.section import Section
-from napari_segkit.config import ObjectConfig, PredictConfig, RefineConfig, TileConfig
+from napari_segkit.config import (
+    BatchConfig,
+    ClusterConfig,
+    ObjectConfig,
+    PredictConfig,
+    RefineConfig,
+    TileConfig,
+)
 from napari_segkit.config._schema import to_python
 from napari_segkit.images.axes_image import as_image
 from napari_segkit.images.channels import may_stand_for
 from napari_segkit.images.layer_metadata import LayerMetadata
 from napari_segkit.images.model_input import require_model_input
+from napari_segkit.jobs.batch.predict_files import PredictedFiles, predict_files
+from napari_segkit.steps import Finish, Job
 
 from .class_masks import MASKS, MASKS_TIP, ClassMasks
+from .files_panel import FilesPanel
 from .image_options import ImageOptions
 from .network_form import NetworkForm
 from .objects_panel import ObjectsPanel, output_kind
@@ -64,10 +74,12 @@ class PredictDock(Dock):
         self.image = LayerChoice(self.viewer, "image", tooltip=IMAGE_TIP)
         self.follower = follow_image(self.session, self.image)
         self.where = WhereChoice(self.session)
+        self.files = FilesPanel()
         self.axes = AxesChoice(self.session.chosen_axes)
         self.options = ImageOptions(self.session)
         self.form = Form(TileConfig)
         self.network = NetworkForm()
+        self.cluster = Form(ClusterConfig)
         self.objects = ObjectsPanel(self.session)
         self.masks = ClassMasks(self.session)
         self.masks_section = Section(MASKS, self.masks, MASKS_TIP)
@@ -87,6 +99,7 @@ class PredictDock(Dock):
         self._lay_out()
         self._connect()
         self.follower.follow()
+        self._on_where()
         self._on_segmenter()
         self._watch_again()
 
@@ -108,6 +121,8 @@ class PredictDock(Dock):
     def _run(self) -> Task:
         if self.where.follows:
             return self._follow_view()
+        if self.where.is_files:
+            return self._predict_files()
         return self._predict_several() if self.where.is_several else self._predict_image()
 
     def _follow_view(self) -> Task:
@@ -139,6 +154,26 @@ class PredictDock(Dock):
     def _on_refused(self, error: ValueError) -> None:
         self._on_message(error_text(error, "Predict"))
 
+    def _predict_files(self) -> Task:
+        """Predict files into a folder."""
+        steps = predict_files(
+            self.session.segmenter,
+            self.files.given,
+            self.files.folder,
+            self.form.value,
+            objects=self.objects.config() if self.predicts_objects else None,
+            refine=self.refine_settings(),
+            config=self._config(),
+            batch=self.files.form.value,
+            cluster=self.cluster.value,
+            probabilities=self.probabilities.keep.value,
+            skip_existing=self.files.skip.value,
+            measurements=self.files.measurements,
+        )
+        task = self.session.run(Job("Predict files", steps, Finish()))
+        self.files.follow(task)
+        return task
+
     def _predict_image(self) -> Task:
         return self.session.predict(
             self.options.source,
@@ -148,6 +183,7 @@ class PredictDock(Dock):
             refine=self.refine_settings(),
             config=self._config(),
             probabilities=self.probabilities.keep.value,
+            cluster=self.cluster.value,
             region=self._region(),
         )
 
@@ -161,6 +197,7 @@ class PredictDock(Dock):
             refine=self.refine_settings(),
             config=self._config(),
             probabilities=self.probabilities.keep.value,
+            cluster=self.cluster.value,
         )
 
     def _axes_of_several(self) -> list[str | None]:
@@ -171,7 +208,8 @@ class PredictDock(Dock):
     def _config(self) -> PredictConfig:
         """How the network is applied, to which level, and at which pixel size."""
         config = self.options.config(self.network.value)
-        return replace(config, level=0) if self.where.is_several else config
+        is_one = not (self.where.is_several or self.where.is_files)
+        return config if is_one else replace(config, level=0)
 
     def _region(self) -> object:
         """What is predicted of the image; None: all. ValueError if that is nothing."""
@@ -188,6 +226,8 @@ class PredictDock(Dock):
 
     def code(self) -> str:
         """Python code that does the same as the button."""
+        if self.where.is_files:
+            return self._files_code()
         several, follows = self.where.is_several, self.where.follows
         images = [python_snippets.layer(x) for x in self.where.images]
         image = f"[{', '.join(images)}]" if several else self.options.code()
@@ -197,16 +237,37 @@ class PredictDock(Dock):
         else:
             arguments += python_snippets.keywords(axes=self.axes.value)
             arguments += self._region_code()
-        objects = self.objects.form.value
-        if self.predicts_objects and not follows and objects != ObjectConfig():
+        arguments += self._settings_code()
+        arguments += ", probabilities=True" * (self.probabilities.keep.value and not follows)
+        verb = "follow_view" if follows else "predict_layers" if several else "predict"
+        return python_snippets.with_import(f"session(viewer).{verb}({arguments})")
+
+    def _files_code(self) -> str:
+        """Python code that predicts the files."""
+        files = self.files
+        images = files.given[0] if len(files.given) == 1 else files.given
+        arguments = f"session(viewer).segmenter, {images!r}, {files.folder!r}"
+        arguments += f", {to_python(self.form.value)}{self._settings_code()}"
+        if (batch := files.form.value) != BatchConfig():
+            arguments += f", batch={to_python(batch)}"
+        arguments += ", probabilities=True" * self.probabilities.keep.value
+        arguments += ", skip_existing=True" * files.skip.value
+        if files.measurements is not None:
+            arguments += f", measurements={str(files.measurements)!r}"
+        return python_snippets.with_import(f"session(viewer).run(predict_files({arguments}))")
+
+    def _settings_code(self) -> str:
+        """Arguments of objects, refinement and network where they are not the model's."""
+        arguments, objects = "", self.objects.form.value
+        if self.predicts_objects and not self.where.follows and objects != ObjectConfig():
             arguments += f", objects={to_python(objects)}"
         if (settings := self.refine_settings()) is not None:
             arguments += f", refine={to_python(settings)}"
         if (config := self._config()) != PredictConfig():
             arguments += f", config={to_python(config)}"
-        arguments += ", probabilities=True" * (self.probabilities.keep.value and not follows)
-        verb = "follow_view" if follows else "predict_layers" if several else "predict"
-        return python_snippets.with_import(f"session(viewer).{verb}({arguments})")
+        if self.cluster.value != ClusterConfig() and not self.where.follows:
+            arguments += f", cluster={to_python(self.cluster.value)}"
+        return arguments
 
     def _region_code(self) -> str:
         region = self._region()
@@ -217,12 +278,18 @@ class PredictDock(Dock):
     def _lay_out(self) -> None:
         self.add_group("Model", _model=self.model)
         self.add_group(
-            "Image", image=self.follower, axes=self.axes, where=self.where, _options=self.options
+            "Image",
+            image=self.follower,
+            axes=self.axes,
+            where=self.where,
+            _files=self.files,
+            _options=self.options,
         )
         self.group = self.add_group("Objects", _objects=self.objects)
         self.add_group("Refine", _form=self.refine, _probabilities=self.probabilities)
         self.add_group("Tiles", opened=False, _form=self.form, device=self.device)
         self.add_group("Network", opened=False, _form=self.network)
+        self.add_group("Cluster", opened=False, _form=self.cluster)
         self.result = self.add_group("Result", _masks=self.masks_section)
         self.add_group("Picture", opened=False, _row=self.picture)
         self.footer.addWidget(self.bar)
@@ -232,9 +299,11 @@ class PredictDock(Dock):
         self.image.changed.connect(lambda: self._on_message(""))
         self.axes.changed.connect(self._on_axes)
         self.where.changed.connect(self._on_where)
+        self.files.changed.connect(self.state.request)
         self.options.changed.connect(self.state.request)
         self.form.changed.connect(self.state.request)
         self.network.changed.connect(self.state.request)
+        self.cluster.changed.connect(self.state.request)
         self.objects.changed.connect(self.state.request)
         self.objects.message.connect(self._on_message)
         self.refine.changed.connect(self.state.request)
@@ -260,6 +329,8 @@ class PredictDock(Dock):
         self.state.request()
 
     def _on_where(self) -> None:
+        self.files.setVisible(self.where.is_files)
+        self.options.setVisible(not self.where.is_files)
         self.options.of_one.setVisible(not self.where.is_several)
         self.state.request()
 
@@ -282,6 +353,8 @@ class PredictDock(Dock):
     def _on_returned(self, result: object) -> None:
         if isinstance(result, int):
             self.bar.show_status(f"{result} of the selected images are predicted.")
+        if isinstance(result, PredictedFiles):
+            self.bar.show_status(self.files.summary(result))
         predicted = getattr(result, "predicted", None)
         if predicted is not None and not predicted.pixels:
             self.bar.show_status("Stopped before any part of the image was complete.")
@@ -307,14 +380,18 @@ class PredictDock(Dock):
         """Message if prediction cannot start."""
         if not self.session.segmenter.can_predict:
             return "Train or load a model first."
-        if self.image.value is None:
-            return "No Image layer: open an image, or File > Open Sample > SegKit."
-        problem = None
-        if not self.where.is_several:
-            problem = self.axes.problem or self.options.problem or self._mismatch(self.image.value)
-        problem = problem or self.form.problem or self.refine.problem
+        problem = self.files.problem if self.where.is_files else self._image_problem()
+        problem = problem or self.form.problem or self.refine.problem or self.cluster.problem
         problem = problem or self.network.problem_with(self.session.segmenter.trained)
         return problem or (self.objects.problem if self.predicts_objects else None)
+
+    def _image_problem(self) -> str | None:
+        """Why the chosen layers cannot be predicted."""
+        if self.image.value is None:
+            return "No Image layer: open an image, or File > Open Sample > SegKit."
+        if self.where.is_several:
+            return None
+        return self.axes.problem or self.options.problem or self._mismatch(self.image.value)
 
     def _mismatch(self, image: Image) -> str | None:
         """Why the image does not suit the model, None if it does."""

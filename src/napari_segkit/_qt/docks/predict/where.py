@@ -32,6 +32,7 @@ class Place(Enum):
     FOLLOW = "As I look (follows the view)"
     REGIONS = "Inside regions"
     SELECTED = "Selected images"
+    FILES = "Files …"
 
 
 TIPS = {
@@ -41,6 +42,7 @@ TIPS = {
     Place.FOLLOW: "Whatever is in view, wherever you look: for images too large to predict.",
     Place.REGIONS: "What lies inside the shapes of a Shapes layer.",
     Place.SELECTED: "All Image layers that are selected in the layer list, one after the other.",
+    Place.FILES: "Image files, a folder with its sub-folders, a pattern or a list, into a folder.",
 }
 
 
@@ -73,6 +75,11 @@ class WhereChoice(QWidget):
     def is_several(self) -> bool:
         """Whether the selected images are predicted."""
         return self.place.value is Place.SELECTED
+
+    @property
+    def is_files(self) -> bool:
+        """Whether files are predicted."""
+        return self.place.value is Place.FILES
 
     @property
     def follows(self) -> bool:

@@ -1,0 +1,96 @@
+"""The connection to a Dask scheduler, and its errors in words for users."""
+
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import dask
+
+from napari_segkit.arguments import given
+from napari_segkit.config import ClusterConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from distributed import Client
+
+GPU = "GPU"  # the resource that workers with a graphics card announce
+PACKAGE = 'pip install "napari-segkit[cluster]"'
+DASK = {"distributed.admin.large-graph-warning-threshold": "1 TB"}  # blocks travel as tasks
+
+
+@contextmanager
+def connected(config: ClusterConfig) -> "Iterator[Client]":
+    """A client of the scheduler, which no other Dask work uses; closed at the end."""
+    with dask.config.set(DASK):
+        client = _connect(config)
+        try:
+            yield client
+        finally:
+            client.close(timeout=config.timeout)
+
+
+def slots(client: "Client") -> tuple[dict[str, int], bool]:
+    """How many blocks each worker predicts at once, and whether only those with a GPU do."""
+    workers = client.scheduler_info(n_workers=-1)["workers"]
+    cards = {a: int(w["resources"].get(GPU, 0)) for a, w in workers.items()}
+    if any(cards.values()):
+        return {address: count for address, count in cards.items() if count}, True
+    return {address: worker["nthreads"] for address, worker in workers.items()}, False
+
+
+def lost(config: ClusterConfig) -> ConnectionError:
+    """The error of a scheduler that has gone."""
+    return ConnectionError(
+        f"The scheduler {config.scheduler} was lost during the prediction: start it and its "
+        "workers again, and then the prediction."
+    )
+
+
+def worker_error(error: Exception, config: ClusterConfig) -> Exception:
+    """The error of a block: its own, unless the worker or the scheduler is what failed."""
+    from distributed import KilledWorker
+    from distributed.client import FutureCancelledError
+
+    if isinstance(error, KilledWorker):
+        return ChildProcessError(
+            f"Several workers of {config.scheduler} ended while they predicted a block, which "
+            "happens where memory runs out: give them more memory or fewer threads, or a smaller "
+            "tile_size."
+        )
+    if isinstance(error, ImportError | AttributeError):
+        return ValueError(
+            f"A worker of {config.scheduler} cannot load napari-segkit ({error}): install the same "
+            "version on all workers."
+        )
+    return lost(config) if isinstance(error, FutureCancelledError) else error
+
+
+def _connect(config: ClusterConfig) -> "Client":
+    try:
+        from distributed import Client
+    except ImportError:
+        raise ValueError(
+            f"scheduler is {given(config.scheduler)}, which needs the package distributed: run "
+            f"{PACKAGE}, or leave it out."
+        ) from None
+    address = config.scheduler or ""
+    is_file = Path(address).is_file()
+    try:
+        return Client(
+            None if is_file else address,
+            scheduler_file=address if is_file else None,
+            timeout=config.timeout,
+            set_as_default=False,
+            name="napari-segkit",
+        )
+    except (TimeoutError, OSError) as error:
+        raise ConnectionError(
+            f"The scheduler {address} does not answer within {config.timeout:g} s: see whether it "
+            "runs and this machine reaches it, or give another address."
+        ) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"scheduler is {given(address)}: give an address such as 'tcp://10.0.0.5:8786', or the "
+            "JSON file that the scheduler writes."
+        ) from error

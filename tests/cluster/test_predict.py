@@ -1,0 +1,133 @@
+"""A cluster predicts the pixels that this machine predicts; what fails is said in a sentence."""
+
+import os
+import signal
+import sys
+
+import numpy as np
+import pytest
+from distributed import LocalCluster
+from skimage.data import coins
+
+from napari_segkit import ClusterConfig, PredictConfig, Segmenter
+from napari_segkit.cluster import worker
+from napari_segkit.inference.sink import MemorySink
+from napari_segkit.steps import Finish, drain
+from napari_segkit.versions import versions
+
+IMAGE = np.tile(coins(), (2, 2))[:200, :300]
+
+
+@pytest.fixture(scope="module")
+def segmenter(make):
+    return Segmenter.of_trained(make(1), device="cpu")
+
+
+@pytest.fixture(scope="module")
+def threads():
+    """A cluster in this process, with a worker of two threads."""
+    with LocalCluster(
+        n_workers=1, threads_per_worker=2, processes=False, dashboard_address=":0"
+    ) as cluster:
+        yield ClusterConfig(cluster.scheduler_address)
+
+
+@pytest.fixture
+def blocks(monkeypatch):
+    """Small blocks, so that there are many."""
+    monkeypatch.setattr("napari_segkit.cluster.divide.MAX_BYTES", 3 * 3 * 64**2)
+
+
+def test_a_cluster_gives_the_pixels_of_this_machine(segmenter, threads, blocks):
+    config = PredictConfig(uncertainty="margin")
+    options = {"config": config, "probabilities": True, "region": np.s_[30:, 10:250]}
+    here = drain(segmenter.predict_tiles(IMAGE, **options))
+    there = drain(segmenter.predict_tiles(IMAGE, cluster=threads, **options))
+    for name in ("labels", "probabilities", "uncertainty"):
+        np.testing.assert_array_equal(getattr(there, name), getattr(here, name))
+    assert not there.is_partial
+    assert there.provenance["cluster"] == {"workers": 1, "devices": ["cpu"], "threads": 1}
+    assert {k: v for k, v in there.provenance.items() if k != "cluster"} == here.provenance
+
+
+def test_a_stopped_prediction_goes_on_with_its_sink(segmenter, threads, blocks):
+    sink = MemorySink()
+    steps = segmenter.predict_tiles(IMAGE, cluster=threads, sink=sink)
+    while next(steps).done == 0:
+        pass
+    with pytest.raises(StopIteration) as end:
+        steps.send(Finish())
+    assert end.value.value.is_partial
+    left = next(segmenter.predict_tiles(IMAGE, cluster=threads, sink=sink)).total
+    whole = next(segmenter.predict_tiles(IMAGE, cluster=threads, sink=MemorySink())).total
+    assert left < whole
+    rest = drain(segmenter.predict_tiles(IMAGE, sink=sink))
+    np.testing.assert_array_equal(rest.labels, segmenter.predict(IMAGE))
+
+
+def test_a_cluster_fills_a_zarr_folder(segmenter, threads, blocks, tmp_path):
+    labels = segmenter.predict(IMAGE, out=tmp_path / "cells.zarr", cluster=threads)
+    np.testing.assert_array_equal(np.asarray(labels), segmenter.predict(IMAGE))
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nowhere", "tcp:/", "no-such-file.json"])
+def test_a_scheduler_that_does_not_answer_is_said(segmenter, address, require_sentence):
+    with pytest.raises((ConnectionError, ValueError)) as raised:
+        segmenter.predict(IMAGE, cluster=ClusterConfig(address, timeout=0.3))
+    require_sentence(str(raised.value), "scheduler", address)
+
+
+def test_the_missing_package_is_named(segmenter, monkeypatch, require_sentence):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(ValueError, match="pip install") as raised:
+        segmenter.predict(IMAGE, cluster=ClusterConfig("tcp://127.0.0.1:9"))
+    require_sentence(str(raised.value), 'pip install "napari-segkit[cluster]"')
+
+
+def test_workers_of_another_version_are_refused_or_told(segmenter, threads, monkeypatch):
+    here = versions()
+    monkeypatch.setattr(worker, "versions", lambda: here | {"napari-segkit": "0.0.1"})
+    with pytest.raises(ValueError, match=r"has napari-segkit 0\.0\.1.*install the same version"):
+        segmenter.predict(IMAGE, cluster=threads)
+    monkeypatch.setattr(worker, "versions", lambda: here | {"torch": "1.0"})
+    with pytest.warns(UserWarning, match=r"A worker has torch 1\.0") as told:
+        segmenter.predict(IMAGE, cluster=threads)
+    assert len(told) == 1
+
+
+def test_an_error_of_a_block_is_that_of_this_machine(segmenter, threads, monkeypatch):
+    def fail(*_):
+        raise ValueError("Memory ran out at a single tile: give a smaller tile_size.")
+
+    monkeypatch.setattr(worker, "predict_block", fail)
+    with pytest.raises(ValueError, match="at a single tile"):
+        segmenter.predict(IMAGE, cluster=threads)
+
+
+def test_a_lost_scheduler_is_said_and_what_is_finished_is_kept(segmenter, blocks, require_sentence):
+    sink = MemorySink()
+    with LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=False, dashboard_address=":0"
+    ) as cluster:
+        config = ClusterConfig(cluster.scheduler_address, timeout=0.5)
+        steps = segmenter.predict_tiles(IMAGE, cluster=config, sink=sink)
+        while next(steps).done == 0:
+            pass
+    with pytest.raises(ConnectionError) as raised:
+        drain(steps)
+    require_sentence(str(raised.value), config.scheduler, "was lost")
+    assert 0 < sink.predicted.pixels < IMAGE.size
+    rest = drain(segmenter.predict_tiles(IMAGE, sink=sink))
+    np.testing.assert_array_equal(rest.labels, segmenter.predict(IMAGE))
+
+
+@pytest.mark.slow
+def test_a_killed_worker_costs_only_time(segmenter, blocks):
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster:
+        steps = segmenter.predict_tiles(IMAGE, cluster=ClusterConfig(cluster.scheduler_address))
+        while next(steps).done == 0:
+            pass
+        os.kill(next(iter(cluster.workers.values())).pid, signal.SIGKILL)
+        there = drain(steps)
+    np.testing.assert_array_equal(there.labels, segmenter.predict(IMAGE))
+    assert there.provenance["cluster"]["workers"] > 1
