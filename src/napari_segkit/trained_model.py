@@ -233,13 +233,6 @@ class TrainedModel:
             return None
         return unknown_text(image, self, self.ndim)
 
-    @property
-    def seen_intensities(self) -> IntensityRange | None:
-        """Those of the training images; of earlier files only the pooled ones may be known."""
-        if self.intensities is None and self.statistics is not None:
-            return IntensityRange.of([self.statistics])
-        return self.intensities
-
     def measure(self, image: AxesImage) -> Statistics:
         """Statistics that normalise an image, as chosen for training."""
         if self.config.normalise == "none":

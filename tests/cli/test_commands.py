@@ -428,19 +428,21 @@ def test_other_signals_end_a_training_as_ctrl_c_does(number, data, tmp_path, mon
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-@pytest.mark.parametrize("stage", ["prepare", "write"])
+@pytest.mark.parametrize("stage", ["check", "write"])
 def test_a_signal_ends_a_folder_after_the_file_that_is_written(
     stage, number, status, data, model, tmp_path, monkeypatch, capsys
 ):
     from napari_segkit.jobs.file_writer import FileWriter
+    from napari_segkit.jobs.output_options import OutputOptions
 
-    work = getattr(FileWriter, stage)
+    owner, name = {"check": (OutputOptions, "check_format"), "write": (FileWriter, "write")}[stage]
+    work = getattr(owner, name)
 
     def press(*arguments):
         signal.raise_signal(number)
         return work(*arguments)
 
-    monkeypatch.setattr(FileWriter, stage, press)
+    monkeypatch.setattr(owner, name, press)
     assert run("predict", model, data / "images", "-o", tmp_path / "out") == status
     said = capsys.readouterr().err.splitlines()
     assert said[-1] == "Interrupted."

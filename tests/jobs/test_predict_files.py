@@ -2,7 +2,11 @@
 
 import os
 import signal
+import warnings
+import weakref
 from dataclasses import replace
+from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -15,7 +19,12 @@ from napari_segkit import BatchConfig, ModelSpec, Segmenter, TrainConfig, cli, p
 from napari_segkit.images.intensity import Statistics
 from napari_segkit.images.intensity_range import IntensityRange
 from napari_segkit.io.files import read_image
+from napari_segkit.jobs.batch.one_file import FileSettings, PredictedFile
+from napari_segkit.jobs.batch.predict_files import Batch
+from napari_segkit.jobs.batch.processes import _Team
+from napari_segkit.jobs.batch.serve import Done
 from napari_segkit.jobs.file_writer import FileWriter
+from napari_segkit.jobs.output_options import OutputOptions
 from napari_segkit.jobs.predict import ImageResult
 from napari_segkit.steps import Failure, Finish, drain
 
@@ -120,6 +129,58 @@ def test_a_second_run_goes_on_and_keeps_the_measurements(segmenter, images, tmp_
     )
 
 
+def test_rows_of_other_images_stay_in_the_table(segmenter, images, tmp_path):
+    file, out = tmp_path / "table.csv", tmp_path / "out"
+    options = {"measurements": file, "skip_existing": True}
+    found = drain(predict_files(segmenter, images / "b", out, **options))
+    assert list(found.errors) == ["x.tif"]
+    write(images / "b/x.tif", scene(1))  # a table of failures only is one, too
+    drain(predict_files(segmenter, images / "b", out, **options))
+    write(images / "b/y.tif", scene(2))
+    drain(predict_files(segmenter, images / "b/y.tif", f"{out}/", **options))
+    assert set(pd.read_csv(file)["image"]) == {"x.tif", "y.tif"}
+
+
+def test_a_zarr_folder_without_what_is_asked_for_is_not_skipped(segmenter, images, tmp_path):
+    steps = partial(predict_files, segmenter, images / "c", tmp_path / "out", suffix="zarr")
+    drain(steps())
+    with pytest.warns(UserWarning, match="1 of 1 results exist"):
+        drain(steps(skip_existing=True))
+    found = drain(steps(skip_existing=True, probabilities=True))
+    assert "exists already" in str(found.errors["x.tif"])
+
+
+def test_an_error_that_is_kept_holds_no_image(segmenter, images, tmp_path, monkeypatch):
+    held = []
+
+    def full(self, result):
+        held.append(weakref.ref(result))
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(FileWriter, "write", full)
+    found = drain(predict_files(segmenter, images / "c", tmp_path / "out"))
+    assert found.errors["x.tif"].__traceback__ is not None
+    assert held[0]() is None
+
+
+def test_a_note_that_is_an_error_fails_its_file_only(tmp_path):
+    source = SimpleNamespace(name="a.tif")
+    team = _Team([(source, tmp_path / "a.tif"), (source, tmp_path / "b.tif")], ())
+    worker = SimpleNamespace(job=0, part=0, is_ready=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        step = team._heard(worker, Done(PredictedFile("a.tif", (), None), ["unknown size"]))
+    assert isinstance(step, Failure)
+    assert str(step.error) == "unknown size"
+
+
+def test_measurements_take_no_name_of_a_result(tmp_path, segmenter):
+    output = OutputOptions()
+    work = Batch(segmenter, [(SimpleNamespace(paths=()), tmp_path / "a.csv")], FileSettings(output))
+    with pytest.raises(ValueError, match="choose another name for the measurements"):
+        replace(work, measurements=tmp_path / "a.csv").check()
+
+
 def test_what_is_ended_leaves_whole_files_only(segmenter, images, tmp_path):
     steps, out = predict_files(segmenter, images, tmp_path / "out"), tmp_path / "out"
     while not isinstance(next(steps), ImageResult):
@@ -156,6 +217,16 @@ def test_the_command_line_measures_too(segmenter, images, tmp_path, capsys):
     assert cli.main([*words, "--overwrite", "--measurements", str(images / "a/x.tif")]) == 2
     assert "is an input" in capsys.readouterr().err
     assert cli.main([*words, "--measurements", str(tmp_path / "t.csv")]) == 2
+
+
+def test_the_same_note_about_several_files_is_said_once(segmenter, tmp_path, capsys):
+    for name in ("a", "b", "c"):
+        tifffile.imwrite(tmp_path / f"{name}.tif", scene(1))  # of unknown pixel size
+    model = segmenter.save(tmp_path / "m.segkit")
+    words = ["predict", str(model), f"{tmp_path}/*.tif", "-o", f"{tmp_path}/out/"]
+    assert cli.main([*words, "--device", "cpu"]) == 0
+    notes = [line for line in capsys.readouterr().err.splitlines() if "pixel size" in line]
+    assert [note.partition(":")[0] for note in notes] == ["Note", "Note, also of 2 more files"]
 
 
 @pytest.mark.slow
@@ -208,4 +279,3 @@ def test_the_intensities_of_the_training_are_in_the_model_file(segmenter, tmp_pa
     assert loaded.intensities == segmenter.trained.intensities
     low, high = loaded.intensities.smallest.low[0], loaded.intensities.largest.high[0]
     np.testing.assert_allclose((low, high), np.percentile(scene(4), (1, 99)), atol=1)
-    assert replace(loaded, intensities=None).seen_intensities is None

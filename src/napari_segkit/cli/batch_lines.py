@@ -1,13 +1,24 @@
 """What a terminal shows of predictions of many files."""
 
 import traceback
+from collections import Counter
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from napari_segkit.jobs.predict import ImageResult
 from napari_segkit.steps import Failure, Step, drain, map_steps
 
 from .signals import HeldSignals, interrupt, on_signals
-from .terminal import USER_ERRORS, error_line, print_files, print_warnings, say, show_progress
+from .terminal import (
+    USER_ERRORS,
+    error_line,
+    in_options,
+    print_files,
+    print_warnings,
+    say,
+    say_note,
+    show_progress,
+)
 
 if TYPE_CHECKING:
     from napari_segkit.jobs.batch.one_file import PredictedFile
@@ -22,6 +33,9 @@ def run_batch(batch: "Batch", held: HeldSignals, *, several: bool, less_memory: 
     The error of a file that is not one of several is raised.
     """
     failed: list[str] = []
+    notes = FileNotes(
+        {name for source, _ in batch.jobs for name in (source.name, source.path.name)}
+    )
 
     def show(step: Step) -> Step:
         if isinstance(step, Failure):
@@ -33,14 +47,39 @@ def run_batch(batch: "Batch", held: HeldSignals, *, several: bool, less_memory: 
         held.require_none()
         return step
 
-    with on_signals(interrupt), print_warnings():
+    with on_signals(interrupt), print_warnings(notes.add):
         drain(show_progress(map_steps(batch.steps(), show), _text, numbered=False))
+    notes.say_repeated()
     if batch.measurements is not None and batch.measurements.exists():
         print_files([batch.measurements])
     if failed:
         repeated = failed if len(batch.jobs) > SCREEN else ()
         say("\n".join([f"{len(failed)} of {len(batch.jobs)} files failed.", *repeated]))
     return min(len(failed), 1)
+
+
+class FileNotes:
+    """Notes about files with these names: of those that differ in the name, the first is said."""
+
+    def __init__(self, names: Collection[str]) -> None:
+        self._names = names
+        self._first: dict[str, str] = {}
+        self._count = Counter[str]()
+
+    def add(self, text: str) -> None:
+        """Say a note, unless one of another file says the same."""
+        name = max((name for name in self._names if name in text), key=len, default="")
+        kind = text.replace(name, "") if name else text
+        self._count[kind] += 1
+        if self._count[kind] == 1:
+            self._first[kind] = text
+            say_note(text)
+
+    def say_repeated(self) -> None:
+        """Say how many more files there are notes about."""
+        for kind, text in self._first.items():
+            if more := self._count[kind] - 1:
+                say(f"Note, also of {more} more file{'s' * (more > 1)}: {in_options(text)}")
 
 
 def _text(step: Step) -> str:

@@ -18,7 +18,6 @@ from napari_segkit.config._schema import config_fields
 from napari_segkit.config.pictures import Style
 from napari_segkit.models import MODELS
 
-from .batch_lines import run_batch
 from .file_options import (
     add_common,
     add_output,
@@ -110,6 +109,8 @@ def _predict(
     """Predict the files; gives the exit status."""
     from napari_segkit.jobs.batch.one_file import FileSettings
     from napari_segkit.jobs.batch.predict_files import Batch, existing_results
+
+    from .batch_lines import run_batch
 
     config, asked = read_options(args, PredictConfig()), {"asked_region": args.region}
     existing = None

@@ -134,12 +134,17 @@ def _bar(*, numbered: bool) -> Iterator[Show]:
         yield show
 
 
+def say_note(text: str) -> None:
+    """Say a warning as a plain note."""
+    say(f"Note: {in_options(text)}")
+
+
 @contextmanager
-def print_warnings() -> Iterator[None]:
-    """Print warnings as plain notes."""
+def print_warnings(tell: Callable[[str], object] = say_note) -> Iterator[None]:
+    """Print warnings as plain notes, or `tell` them."""
 
     def show(message: Warning | str, *_: object) -> None:
-        say(f"Note: {in_options(str(message))}")
+        tell(str(message))
 
     with warnings.catch_warnings():
         warnings.filterwarnings("always", category=UserWarning)

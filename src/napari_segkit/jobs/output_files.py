@@ -104,8 +104,8 @@ def new_folders(file: Path) -> Iterator[None]:
 
 
 def is_written(file: Path) -> bool:
-    """Whether a file is there, and not one that a killed run left empty; or a zarr folder."""
-    if is_zarr_output(file):
+    """Whether a file is there, and not one that a killed run left empty; or a part of a zarr."""
+    if is_zarr_output(file) or is_zarr_output(file.parent):
         return file.is_dir()
     return file.is_file() and file.stat().st_size > 0
 

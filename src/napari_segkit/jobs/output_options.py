@@ -50,13 +50,19 @@ class OutputOptions:
         has_table = objects and not self.masks.changes_values
         table = (self.table_file(target),) if has_table else ()
         if self.is_zarr(target):
-            from napari_segkit.io.zarr.result_paths import table_file
-
-            return (target, *[table_file(target) for _ in table])
+            return (target, *self._files_of_zarr(target, has_table=has_table))
         probabilities = (probabilities_file(target),) if self.probabilities else ()
         uncertainty = (uncertainty_file(target),) if self.uncertainty else ()
         overlay = (overlay_file(target),) if self.overlay else ()
         return (target, *table, *probabilities, *uncertainty, *overlay)
+
+    def _files_of_zarr(self, target: Path, *, has_table: bool) -> list[Path]:
+        """What is written with the labels of a zarr folder: a table beside it, the rest inside."""
+        from napari_segkit.io.zarr.result_paths import table_file
+
+        inside = {"probabilities": self.probabilities, "uncertainty": self.uncertainty}
+        table = [table_file(target)] if has_table else []
+        return [*table, *(target / name for name, is_asked in inside.items() if is_asked)]
 
     def check(self, model: "TrainedModel") -> None:
         """Raise ValueError where a model cannot give this output."""
@@ -99,7 +105,7 @@ class OutputOptions:
                 f"{target} holds labels, probabilities and uncertainty: leave pictures, the COCO "
                 "format and values for other programs out, or choose another name."
             )
-        check_target(target, overwrite=self.may_exist)
+        check_target(target, overwrite=self.overwrite)
 
     def check_format(self, target: Path, model: "TrainedModel", image: AxesImage) -> None:
         """Check that the format can hold the axes and class values of a prediction."""

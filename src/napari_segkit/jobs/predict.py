@@ -4,6 +4,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
+from traceback import clear_frames
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar
 
 from napari_segkit.config import (
@@ -110,10 +111,18 @@ def predict_each(predictions: Sequence[ImagePrediction[T]]) -> Generator[Step, o
         except Finished:
             break
         except (Exception, SystemExit) as error:  # noqa: BLE001  the others do not depend on it
+            _let_go(error)
             yield Failure(done, total, error, prediction.name)
         if is_finishing:
             break
     return predicted
+
+
+def _let_go(error: BaseException | None) -> None:
+    """Free what the frames of an error hold, such as an image: the error may be kept for long."""
+    while error is not None:
+        clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
 
 
 def _predict_image(

@@ -71,18 +71,18 @@ def check_measurements(path: Path, *, overwrite: bool, goes_on: bool) -> None:
         earlier_rows(path, ())
 
 
-def earlier_rows(path: Path, names: Collection[str]) -> list[Row]:
-    """The rows of these images in the table of an earlier run, if there is one."""
+def earlier_rows(path: Path, without: Collection[str]) -> list[Row]:
+    """The rows in the table of an earlier run, if there is one, without those of some images."""
     from pandas import read_csv
 
     if not path.exists():
         return []
     try:
-        table = read_csv(path, sep=SEPARATORS[path.suffix.lower()])
-        own = table[table["image"].isin(names) & table[DOUBTS].notna().any(axis=1)]
+        table = read_csv(path, sep=SEPARATORS[path.suffix.lower()], dtype={"image": str})
+        kept = table[~table["image"].isin(without) & table[DOUBTS].notna().any(axis=1)]
     except (ValueError, KeyError, UnicodeDecodeError):
         raise ValueError(
             f"{path} is no table of measurements of an earlier run: choose another name."
         ) from None
-    rows: list[Row] = own.drop(columns="error", errors="ignore").to_dict("records")
+    rows: list[Row] = kept.drop(columns="error", errors="ignore").to_dict("records")
     return rows

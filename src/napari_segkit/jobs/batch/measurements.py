@@ -10,10 +10,10 @@ from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.blocks import blocks_of
 from napari_segkit.images.classes import LabelClass
 from napari_segkit.images.intensity import measure_statistics
-from napari_segkit.images.labels import connected_components
 from napari_segkit.images.types import LazyArray
 from napari_segkit.images.units import UNKNOWN_SPACING
 from napari_segkit.label_result import LabelResult
+from napari_segkit.measurement.class_sizes import class_sizes
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -30,21 +30,22 @@ def measured(result: LabelResult, image: AxesImage, model: "TrainedModel") -> Ro
     """A row of measurements of one image; of a time series means over its frames."""
     ndim = 3 if "Z" in image.axes else 2
     is_known = image.unit or image.spacing != UNKNOWN_SPACING
-    row: dict[str, object] = {
+    row: Row = {
         "uncertainty_mean": nan if result.uncertainty is None else mean_of(result.uncertainty),
         "intensity_distance": intensity_distance(image, model),
         "unit": image.unit if is_known else PIXEL,
     }
     classes = [c for c in result.classes if c.value != 0]
     if result.objects is None:
-        noun, counts = "components", [_of_class(result, c, ndim) for c in classes]
+        pixels, pieces = class_sizes(AxesImage(result.labels, result.axes), ndim)
+        noun, counts = "components", [(pixels[c.value], pieces[c.value]) for c in classes]
     else:
         noun, counts = "objects", [_of_objects(result.objects, c) for c in classes]
     frames, size = image.length("T"), prod(image.spacing[-ndim:])
-    for c, (pixels, _) in zip(classes, counts, strict=True):
-        row[f"{'volume' if ndim == 3 else 'area'}-{c.name}"] = pixels * size / frames
-    for c, (_, pieces) in zip(classes, counts, strict=True):
-        row[f"{noun}-{c.name}"] = pieces / frames
+    for c, (covered, _) in zip(classes, counts, strict=True):
+        row[f"{'volume' if ndim == 3 else 'area'}-{c.name}"] = covered * size / frames
+    for c, (_, number) in zip(classes, counts, strict=True):
+        row[f"{noun}-{c.name}"] = number / frames
     return row
 
 
@@ -56,10 +57,11 @@ def mean_of(values: LazyArray) -> float:
 
 def intensity_distance(image: AxesImage, model: "TrainedModel") -> float:
     """How far the intensities are from those of the training; nan if these are unknown."""
-    known = model.seen_intensities
-    if known is None:
+    if model.intensities is None:
         return nan
-    return known.distance(measure_statistics([image], model.ndim, nonzero=model.nonzero))
+    return model.intensities.distance(
+        measure_statistics([image], model.ndim, nonzero=model.nonzero)
+    )
 
 
 def sorted_table(rows: Sequence[Row]) -> "DataFrame":
@@ -67,8 +69,9 @@ def sorted_table(rows: Sequence[Row]) -> "DataFrame":
     from pandas import DataFrame
 
     table = DataFrame(list(rows))
-    table = table[sorted(table.columns, key=_place)]
-    ranks = table.reindex(columns=DOUBTS).astype(float).rank()
+    columns = dict.fromkeys(["image", "labels", *DOUBTS, *table.columns])
+    table = table.reindex(columns=sorted(columns, key=_place))
+    ranks = table[DOUBTS].astype(float).rank()
     has_failed = table["error"].notna() if "error" in table else False
     order = ranks.assign(failed=has_failed, worst=ranks.max(axis=1), mean=ranks.mean(axis=1))
     order = order.sort_values(["failed", "worst", "mean"], ascending=False, kind="stable")
@@ -80,16 +83,6 @@ def _place(column: str) -> int:
     if column == "error":
         return 3
     return 0 if "-" not in column else 1 if column.startswith(("area-", "volume-")) else 2
-
-
-def _of_class(result: LabelResult, of: LabelClass, ndim: int) -> tuple[int, int]:
-    """Pixels and connected components of a class."""
-    pixels = pieces = 0
-    for _, (values,) in AxesImage(result.labels, result.axes).read_frames(ndim):
-        mask = values == of.value
-        pixels += int(mask.sum())
-        pieces += int(connected_components(mask).max())
-    return pixels, pieces
 
 
 def _of_objects(objects: "Objects", of: LabelClass) -> tuple[int, int]:

@@ -72,7 +72,6 @@ class PredictedFile:
     """What became of one file."""
 
     name: str
-    image: Path
     files: tuple[Path, ...]  # that were written, labels first
     objects: int | None  # None: the model predicts classes
     row: Row = field(default_factory=dict)  # measurements, if these are asked for
@@ -114,7 +113,7 @@ def file_steps(
         details = {"file": source.name, **settings.details}
         row: Row = {}
         if settings.is_measured:
-            row = {"image": source.name, "labels": str(target)} | measured(result, image, model)
+            row = measured(result, image, model)
         categories = panoptic_categories(model)
         writer = FileWriter(target, image, output, details, categories=categories)
         files = output.files(target, objects=model.predicts_objects)
@@ -122,7 +121,9 @@ def file_steps(
             with writing():
                 files = writer.write(_asked_for(result, settings.config))
     objects = None if result.objects is None else len(result.objects)
-    return PredictedFile(source.name, source.path, files, objects, row)
+    if row:
+        row = {"image": source.name, "labels": str(files[0])} | row
+    return PredictedFile(source.name, files, objects, row)
 
 
 def _asked_for(result: LabelResult, config: PredictConfig) -> LabelResult:

@@ -106,6 +106,7 @@ class Batch:
         if self.measurements is not None:
             read = [*inputs, *(path for source, _ in self.jobs for path in source.paths)]
             require_inputs_kept([self.measurements], read)
+            self._require_own_name(self.measurements)
             output = self.settings.output
             check_measurements(
                 self.measurements, overwrite=output.overwrite, goes_on=output.skip_existing
@@ -130,6 +131,17 @@ class Batch:
         measured = table.table if self.settings.is_measured else None
         return PredictedFiles(files, errors, tuple(self.skipped), measured)
 
+    def _require_own_name(self, table: Path) -> None:
+        """Refuse a table of measurements that is also a file of a result."""
+        objects = self.segmenter.ready().predicts_objects
+        for _, target in self.jobs:
+            files = self.settings.output.files(target, objects=objects)
+            if table.resolve() in {file.resolve() for file in files}:
+                raise ValueError(
+                    f"{table} is the table of the objects in {target}: choose another name for the "
+                    "measurements."
+                )
+
     def _work(self) -> Generator[Step, object, int]:
         processes = min(self.config.processes, len(self.jobs))
         if processes > 1:
@@ -145,10 +157,10 @@ class Batch:
 
     def _table(self) -> MeasurementFile:
         path = self.measurements
-        if path is None or not self.skipped:
+        if path is None or not self.settings.output.skip_existing:
             return MeasurementFile(path)
-        rows = earlier_rows(path, set(self.skipped))
-        if missing := len(self.skipped) - len(rows):
+        rows = earlier_rows(path, {source.name for source, _ in self.jobs})
+        if missing := len(set(self.skipped) - {row["image"] for row in rows}):
             warnings.warn(
                 f"{missing} of the skipped images have no measurements in {path.name}: overwrite "
                 "the results to measure all.",
@@ -202,7 +214,7 @@ def predict_files(
     probabilities : bool
         Also write probabilities, into a folder next to the labels.
     suffix : str, optional
-        Format, such as "png". None: "nii.gz" for medical volumes, "tif" for others.
+        Format, such as "png" or "zarr". None: "nii.gz" for medical volumes, "tif" for others.
     overwrite : bool
         Replace files that exist. Otherwise an image whose results exist is an error.
     skip_existing : bool

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from multiprocessing import get_context
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -40,7 +40,6 @@ def predict_in_processes(
 
     from napari_segkit import model_file
 
-    count = min(processes, len(jobs))
     with ExitStack() as stack:
         folder = stack.enter_context(TemporaryDirectory(prefix="segkit-"))
         model = Path(folder) / "model.segkit"
@@ -48,7 +47,7 @@ def predict_in_processes(
         threads = max(1, get_num_threads() // processes)
         team = _Team(jobs, (model, segmenter.device, threads, settings))
         stack.callback(team.close)
-        return (yield from team.steps(count))
+        return (yield from team.steps(processes))
 
 
 class _Worker:
@@ -117,8 +116,11 @@ class _Team:
         worker.is_ready = True
         if isinstance(message, Ready):
             return self._step()
-        for note in message.notes:
-            warnings.warn(note, UserWarning, stacklevel=2)
+        try:
+            for note in message.notes:
+                warnings.warn(note, UserWarning, stacklevel=2)
+        except UserWarning as error:  # with ``python -W error``
+            message = Failed(error, ())
         if isinstance(message, Failed):
             return self._failure(worker, message.error)
         self._predicted += 1
@@ -160,7 +162,8 @@ class _Team:
             self._workers.remove(worker)
             worker.end()
         else:
-            worker.pipe.send(self._jobs[worker.job])
+            with suppress(OSError):  # of one that has just ended, which `recv` tells
+                worker.pipe.send(self._jobs[worker.job])
 
     def _step(self) -> Step:
         busy = sum(worker.job is not None for worker in self._workers)

@@ -8,6 +8,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.reduction import ForkingPickler
+from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,7 +63,7 @@ def serve(pipe: Connection, model: Path, device: str, threads: int, settings: Fi
         while True:
             source, target = pipe.recv()
             pipe.send(_predicted(pipe, segmenter, source, target, settings))
-    os._exit(0)  # Python takes seconds to forget torch, and nothing is left to be done
+    Finalize(None, os._exit, (0,), exitpriority=-100)  # Python takes seconds to forget torch
 
 
 def _predicted(
