@@ -30,11 +30,13 @@ class SharedTiles:
         self, plan: TilePlan, frame: dict[str, int], tiles: Sequence[Tile]
     ) -> NDArray[np.float32]:
         """As `tile_probabilities`, of a batch of which some may be known."""
-        known = {tile.start: self._kept.pop(_name(frame, tile), None) for tile in tiles}
-        if missing := [tile for tile in tiles if known[tile.start] is None]:
-            fresh = tile_probabilities(plan, frame, missing)
-            known |= zip([tile.start for tile in missing], fresh, strict=True)
-        outputs = np.stack([known[tile.start] for tile in tiles])
+        names = [_name(frame, tile) for tile in tiles]
+        known = {name: self._kept.pop(name) for name in names if name in self._kept}
+        pairs = zip(names, tiles, strict=True)
+        if missing := {name: tile for name, tile in pairs if name not in known}:
+            fresh = tile_probabilities(plan, frame, list(missing.values()))
+            known |= zip(missing, fresh, strict=True)
+        outputs = np.stack([known[name] for name in names])
         self._keep(frame, tiles, outputs)
         return outputs
 
