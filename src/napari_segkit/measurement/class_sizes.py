@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 from napari_segkit.images.axes_image import SPATIAL, AxesImage
 from napari_segkit.images.blocks import blocks, chunk_of
 from napari_segkit.images.labels import connected_components
-from napari_segkit.images.regions import Box, Frame
+from napari_segkit.images.regions import Box
 from napari_segkit.images.types import AnyArray
 from napari_segkit.images.value_counts import count_values
 from napari_segkit.instances.block_objects import Face
 from napari_segkit.instances.join_blocks import BlockLinks
 
-from .counting import BLOCK
+from .counting import BLOCK, Frame
 
 Counts = Counter[int]  # of each label value
 

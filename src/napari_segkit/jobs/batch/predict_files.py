@@ -160,7 +160,7 @@ class Batch:
         if path is None or not self.settings.output.skip_existing:
             return MeasurementFile(path)
         rows = earlier_rows(path, {source.name for source, _ in self.jobs})
-        if missing := len(set(self.skipped) - {row["image"] for row in rows}):
+        if missing := len(set(self.skipped) - {str(row["image"]) for row in rows}):
             warnings.warn(
                 f"{missing} of the skipped images have no measurements in {path.name}: overwrite "
                 "the results to measure all.",
