@@ -125,10 +125,13 @@ drawn = Sampler.batch
 
 def run(rank, what, command):
     def batch(self, count):
+        if what == "diverge" and self.drawn == 8:
+            images, targets = drawn(self, count)
+            return images * float("nan"), targets
         if rank == 1 and self.drawn == 3:
             if what == "fail":
                 raise OSError(5, "Input/output error", "07.png")
-            if what:
+            if what.startswith("SIG"):
                 os.kill(os.getpid(), getattr(signal, what))
         return drawn(self, count)
 
@@ -275,6 +278,15 @@ def test_an_error_in_one_process_ends_all_with_a_sentence(train, what, said):
     assert "The model is saved as trained before this error." in told[0]
     assert told[1] == ""
     assert len(Segmenter.load("a.segkit", device="cpu").history) == 3
+
+
+@pytest.mark.slow
+def test_a_training_that_diverges_keeps_its_model(train):
+    status, told = train("diverge")
+    assert status == [0, 0]
+    assert "the model from before is kept" in told[0]
+    assert told[1] == ""
+    assert len(Segmenter.load("a.segkit", device="cpu").history) == 8
 
 
 @pytest.mark.slow
