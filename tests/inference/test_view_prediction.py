@@ -166,9 +166,10 @@ def test_a_cell_that_could_not_be_kept_is_predicted_again(segmenter, monkeypatch
     def fails(box, labels):
         raise OSError(28, "No space left on device")
 
-    with monkeypatch.context() as full, pytest.raises(OSError, match="space"):
+    with monkeypatch.context() as full:
         full.setattr(prediction.cache, "write", fails)
-        look(prediction, (0, 100), (0, 100))
+        with pytest.raises(OSError, match="space"):
+            look(prediction, (0, 100), (0, 100))
     assert prediction.shows_preview(prediction.look)
     look(prediction, (0, 100), (0, 100))
     assert not prediction.shows_preview(prediction.look)
