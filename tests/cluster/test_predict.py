@@ -81,7 +81,7 @@ def test_a_refined_image_is_divided_where_it_goes_into_a_folder(
         return sent[-1]
 
     monkeypatch.setattr(tasks, "block_of", noted)
-    refine = RefineConfig(method="mrf", clean=(CleanConfig(4, fill_holes=30.0, min_size=20.0),))
+    refine = RefineConfig(clean=(CleanConfig(4, fill_holes=30.0, min_size=20.0),))
     segmenter = Segmenter.of_trained(make(1, refine=refine), device="cpu")
     image, region = IMAGE[:100], np.s_[20:, 10:]
     there = segmenter.predict(image, out=tmp_path / "a.zarr", region=region, cluster=threads)
@@ -159,8 +159,7 @@ def test_a_killed_worker_costs_only_time(segmenter, blocks):
         with Popen([*command, "--no-nanny", "--nthreads", "1", "--no-dashboard"]) as other:
             steps = segmenter.predict_tiles(IMAGE, cluster=ClusterConfig(address))
             with pytest.warns(UserWarning, match="no workers yet"):
-                while (step := next(steps)).done == 0:
-                    pass
+                step = next(step for step in steps if step.done)
             other.kill()  # it holds the model and all other blocks
         assert step.done < step.total
         cluster.scale(1)
