@@ -427,7 +427,7 @@ class PredictDock(Dock):
         self.bar.set_reason(self._missing())
         self.picture.update_state()
         layer = self._result_layer(CLASS_KINDS)
-        if layer is None:
+        if layer is None or not isinstance(layer.data, np.ndarray):  # masks are made in memory
             self.masks.set_classes(None, ())
         else:
             values = [c.value for c in LayerMetadata.of(layer).classes]
