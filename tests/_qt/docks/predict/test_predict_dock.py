@@ -233,7 +233,7 @@ def test_the_view_the_slice_regions_and_selected_images(ready, viewer, trained, 
 
 @pytest.mark.filterwarnings("ignore:.*begun before:UserWarning")
 def test_a_result_goes_to_a_folder_and_is_shown_from_there(ready, viewer, trained, qtbot, tmp_path):
-    stack = viewer.add_image(np.stack([PIXELS] * 300), name="stack", scale=(1, 2, 2), units="um")
+    stack = viewer.add_image(np.stack([PIXELS] * 100), name="stack", scale=(1, 2, 2), units="um")
     ready.image.value, ready.write_to.place.value = stack, True
     ready.state.request()
     assert "whose name ends with .zarr" in ready.bar.reason
@@ -248,7 +248,7 @@ def test_a_result_goes_to_a_folder_and_is_shown_from_there(ready, viewer, traine
     layer = press(qtbot, ready)
     assert layer.name == "cells.zarr"
     assert not layer.editable
-    np.testing.assert_array_equal(full_resolution(layer)[299], trained.predict(PIXELS))
+    np.testing.assert_array_equal(full_resolution(layer)[99], trained.predict(PIXELS))
     np.testing.assert_array_equal(layer.scale, stack.scale)
     assert list(layer.features["name"]) == ["class 1", "class 2"]
     assert viewer.layers.index(layer) > viewer.layers.index(stack)
