@@ -9,7 +9,8 @@ from qtpy.QtWidgets import QFileDialog, QLineEdit, QPushButton, QWidget
 from napari_segkit._qt.widgets import python_snippets
 from napari_segkit._qt.widgets.choice import Choice
 from napari_segkit._qt.widgets.dock import stack
-from napari_segkit.jobs.output_files import ZARR, is_zarr_output
+from napari_segkit.io.zarr_folders import ZARR
+from napari_segkit.jobs.output_files import is_zarr_output
 
 MEMORY, FOLDER = "Memory", "OME-Zarr folder"
 WRITE_TIP = (
