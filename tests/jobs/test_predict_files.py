@@ -15,7 +15,15 @@ import pytest
 import tifffile
 from scipy import ndimage
 
-from napari_segkit import BatchConfig, ModelSpec, Segmenter, TrainConfig, cli, predict_files
+from napari_segkit import (
+    BatchConfig,
+    ClusterConfig,
+    ModelSpec,
+    Segmenter,
+    TrainConfig,
+    cli,
+    predict_files,
+)
 from napari_segkit.images.intensity import Statistics
 from napari_segkit.images.intensity_range import IntensityRange
 from napari_segkit.io.files import read_image
@@ -227,6 +235,13 @@ def test_the_same_note_about_several_files_is_said_once(segmenter, tmp_path, cap
     assert cli.main([*words, "--device", "cpu"]) == 0
     notes = [line for line in capsys.readouterr().err.splitlines() if "pixel size" in line]
     assert [note.partition(":")[0] for note in notes] == ["Note", "Note, also of 2 more files"]
+
+
+def test_processes_and_a_cluster_are_refused_together(segmenter, images, tmp_path):
+    cluster, batch = ClusterConfig("tcp://10.0.0.5:8786"), BatchConfig(processes=2)
+    with pytest.raises(ValueError, match=r"processes=2 and scheduler='tcp:.*leave one of them out"):
+        drain(predict_files(segmenter, images, tmp_path / "out", cluster=cluster, batch=batch))
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_segkit.arguments import as_path
+from napari_segkit.arguments import as_path, given
 from napari_segkit.config import (
     BatchConfig,
     ClusterConfig,
@@ -102,7 +102,13 @@ class Batch:
     describe: Callable[[BaseException], str] = _error_text
 
     def check(self, inputs: Sequence[Path] = ()) -> None:
-        """Refuse, before any work, a table of measurements that cannot be written."""
+        """Refuse, before any work, a table that cannot be written, and processes of a cluster."""
+        cluster, processes = self.settings.cluster, self.config.processes
+        if processes > 1 and cluster is not None and cluster.scheduler is not None:
+            raise ValueError(
+                f"processes={processes} and scheduler={given(cluster.scheduler)} were both given, "
+                "but the workers of a cluster share each file: leave one of them out."
+            )
         if self.measurements is not None:
             read = [*inputs, *(path for source, _ in self.jobs for path in source.paths)]
             require_inputs_kept([self.measurements], read)
@@ -257,16 +263,9 @@ def predict_files(
     found = say_labels(find_files(given, output))
     found = group_channels(found, model.channels, axes=axes, like=model.axes)
     jobs = plan_files(given, found, output, suffix, files_of)
-    skipped: list[FileJob] = []
     refine = segmenter.refine if refine is None else refine
-    existing = None
-    if skip_existing:
-        existing = existing_results(segmenter, refine, config, made)
-        left, skipped = split_existing(jobs, existing)
-        if skipped:
-            said = skipped_text(skipped, len(jobs), existing)
-            warnings.warn(" ".join(filter(None, said)), UserWarning, stacklevel=2)
-        jobs = left
+    existing = existing_results(segmenter, refine, config, made) if skip_existing else None
+    left, skipped = _without_existing(jobs, existing)
     settings = FileSettings(
         made,
         as_config("tile", tile, TileConfig),
@@ -280,7 +279,7 @@ def predict_files(
     )
     work = Batch(
         segmenter,
-        jobs,
+        left,
         settings,
         as_config("batch", batch, BatchConfig),
         [source.name for source, _ in skipped],
@@ -288,6 +287,19 @@ def predict_files(
     )
     work.check()
     return (yield from work.steps())
+
+
+def _without_existing(
+    jobs: Sequence[FileJob], existing: ExistingResults | None
+) -> tuple[Sequence[FileJob], Sequence[FileJob]]:
+    """The jobs whose results are missing, and the others, of which a warning tells."""
+    if existing is None:
+        return jobs, ()
+    left, done = split_existing(jobs, existing)
+    if done:
+        said = skipped_text(done, len(jobs), existing)
+        warnings.warn(" ".join(filter(None, said)), UserWarning, stacklevel=3)
+    return left, done
 
 
 def existing_results(
