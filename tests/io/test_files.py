@@ -301,6 +301,19 @@ def test_missing_and_invalid_files_are_refused(tmp_path, name, read):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("length", "sentence"),
+    [(8, "it is cut off or damaged, and holds no image: copy"), (700, "it is damaged, or of a")],
+)
+def test_a_damaged_tiff_is_told_as_such(tmp_path, length, sentence):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.ones((30, 40), np.uint8))
+    kept = path.read_bytes()[:length]
+    path.write_bytes(kept + bytes(8) if length == 8 else kept)
+    with pytest.raises(ValueError, match=rf"a\.tif cannot be read: {sentence}"):
+        read_image(path)
+
+
 def test_pickled_arrays_are_not_loaded(tmp_path):
     np.save(tmp_path / "a.npy", np.array([{}], object), allow_pickle=True)
     with pytest.raises(ValueError, match="cannot be read"):

@@ -7,7 +7,6 @@ becomes ``OUT.zarr``; whoever writes the result keeps there whatever is needed t
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from math import ceil, prod
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,7 @@ from .empty_images import Layout, make_group, make_image
 from .label_groups import list_labels
 from .ome_written import channel_attributes, group_attributes, joined, label_attributes
 from .result_paths import (
+    PREDICTED,
     check_target,
     explain_write_errors,
     image_of,
@@ -37,10 +37,8 @@ from .result_paths import (
 )
 
 RESULT = "result"
-PREDICTION = f"{LABELS}/prediction"
+PREDICTION = f"{LABELS}/{PREDICTED}"
 PROBABILITIES, UNCERTAINTY = "probabilities", "uncertainty"
-MANY_FILES = 20_000  # with more, copying and listing a folder takes minutes
-SHARD = 2**26  # pixels of a shard, about
 
 
 @dataclass(frozen=True)
@@ -97,13 +95,12 @@ def create_result(
     probabilities: bool = False,
     uncertainty: bool = False,
     record: Mapping[str, Any] | None = None,
-    shards: Sequence[int] | None = None,
     are_ids: bool = False,
 ) -> ZarrResult:
     """Make the arrays of a result in the part folder of `target`, in place of an unfinished one.
 
     `target` is a new folder, or ``image.zarr/labels/NAME``: labels of an OME-Zarr image, in its
-    version of the format. What lies in one of the `chunks`, or `shards`, is best written at once.
+    version of the format. What lies in one of the `chunks` is best written at once.
     With `are_ids`, the labels are ids of objects, and the classes those of the probabilities.
     """
     path = as_path("target", target)
@@ -112,13 +109,11 @@ def create_result(
     zarr_format = zarr.open_group(image, mode="r").metadata.zarr_format if image else 3
     stored = {KEY: {**(record or {}), "axes": axes}}
     about = label_attributes(() if are_ids else classes, zarr_format, "../../" if image else "")
-    labels = Layout(axes, tuple(shape), tuple(chunks), tuple(shards) if shards else None)
-    if zarr_format == 2:
-        labels = Layout(axes, labels.shape, labels.shards or labels.chunks)
+    labels = Layout(axes, tuple(shape), tuple(chunks))
     size, folder = PixelSize(spacing, unit), part_folder(path) / RESULT
     remove_folder(folder.parent)
     at, name, about = (
-        ("", path.name, joined(about, stored)) if image else (PREDICTION, "prediction", about)
+        ("", path.name, joined(about, stored)) if image else (PREDICTION, PREDICTED, about)
     )
     with explain_write_errors(path):
         if not image:
@@ -177,19 +172,6 @@ def require_own_folder(target: Path, *, needed: bool) -> None:
             f"{target} lies among the labels of an image, where only labels are written: choose a "
             "folder of its own for probabilities and uncertainty, such as result.zarr."
         )
-
-
-def shard_shape(shape: Sequence[int], chunks: Sequence[int]) -> tuple[int, ...] | None:
-    """Whole chunks to write as one file, if there were very many files without; or None."""
-    if prod(ceil(n / c) for n, c in zip(shape, chunks, strict=True)) <= MANY_FILES:
-        return None
-    lengths = list(chunks)
-    while prod(lengths) < SHARD:
-        growing = [dim for dim, n in enumerate(shape) if lengths[dim] < n]
-        if not growing:
-            break
-        lengths[min(growing, key=lambda dim: lengths[dim] / chunks[dim])] *= 2
-    return tuple(lengths)
 
 
 def _make_floats(
