@@ -301,16 +301,11 @@ def test_missing_and_invalid_files_are_refused(tmp_path, name, read):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("length", "sentence"),
-    [(8, "it is cut off or damaged, and holds no image: copy"), (700, "it is damaged, or of a")],
-)
-def test_a_damaged_tiff_is_told_as_such(tmp_path, length, sentence):
+def test_a_damaged_tiff_is_told_as_such(tmp_path):
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, np.ones((30, 40), np.uint8))
-    kept = path.read_bytes()[:length]
-    path.write_bytes(kept + bytes(8) if length == 8 else kept)
-    with pytest.raises(ValueError, match=rf"a\.tif cannot be read: {sentence}"):
+    path.write_bytes(path.read_bytes()[:700])
+    with pytest.raises(ValueError, match=r"a\.tif cannot be read: it is damaged, or of a kind"):
         read_image(path)
 
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from hashlib import blake2s
 from math import prod
 from pathlib import Path
@@ -21,6 +22,7 @@ from napari_segkit.images.notes import say_note
 from napari_segkit.images.orientation import reorient, reorient_spacing
 from napari_segkit.images.regions import Box, Part, Region, label_box, lengths
 from napari_segkit.images.types import AnyArray, Labels
+from napari_segkit.instances.results import Objects
 from napari_segkit.instances.stored_objects import StoredObjects
 from napari_segkit.io.journal import Journal
 from napari_segkit.io.output_paths import check_output_path
@@ -41,6 +43,7 @@ from napari_segkit.label_result import LabelResult
 from napari_segkit.steps import Step
 from napari_segkit.tiling import LARGE_TILE, Cell
 
+from .object_blocks import BlockStore
 from .plan import TilePlan
 from .request import PredictRequest, PredictTiles
 
@@ -85,7 +88,7 @@ class ZarrSink:
     ) -> None:
         self.target = check_target(target, overwrite=overwrite)
         self.table = table_file(self.target)
-        if objects is not None:
+        if objects is not None and not BlockStore(self.folder).joined.exists():
             check_output_path(self.table, overwrite=overwrite)
         self._objects = objects
         self._lengths: Sequence[int] = ()
@@ -168,32 +171,39 @@ class ZarrSink:
         """Write other labels into a finished cell."""
         self._store(self.labels, self._image.label_axes, frame, cell, labels)
 
-    def finish(self) -> Generator[Step, None, None]:
-        """Make the coarse levels, and give the folder its name."""
+    def finish(self, objects: Objects | None) -> Generator[Step, None, None]:
+        """Make the coarse levels, write the table of objects, and give the folder its name."""
         if self._result is None or self._journal is None:
             raise RuntimeError("start this sink with a plan first.")
+        write_table = partial(self._write_table, objects)
+        steps = finish_result(self._result, overwrite=self._overwrite, write_table=write_table)
         with closing(self._journal):
-            self._take((yield from finish_result(self._result, overwrite=self._overwrite)))
+            self._take((yield from steps))
 
-    def _placed(self, objects: StoredObjects) -> StoredObjects:
-        """Objects in the orientation of the image; their table is written beside the folder."""
-        placed = objects.placed(self.labels, self._image.orientation)
+    def _placed(self, objects: Objects | None) -> Objects | None:
+        """Objects in the orientation of the image."""
+        if not isinstance(objects, StoredObjects):
+            return objects
+        return objects.placed(self.labels, self._image.orientation)
+
+    def _write_table(self, objects: Objects | None) -> None:
+        """Write the table beside the folder, unless a process that was killed has done so."""
+        if (placed := self._placed(objects)) is None:
+            return
         text = placed.table.to_csv(index=False).encode()
+        if self.table.is_file() and self.table.read_bytes() == text:
+            return
         with atomic_write(self.table, overwrite=self._overwrite) as file:
             file.write(text)
-        return placed
 
     def completed(self, result: LabelResult) -> LabelResult:
         """A result with the arrays of the folder, in the orientation of the image."""
         predicted = result.predicted and result.predicted.reoriented(
             self._orientation, self._image.orientation
         )
-        objects = result.objects
-        if isinstance(objects, StoredObjects):
-            objects = self._placed(objects)
         return replace(
             result,
-            objects=objects,
+            objects=self._placed(result.objects),
             labels=self.labels,
             probabilities=self.probabilities,
             uncertainty=self.uncertainty,
@@ -285,7 +295,7 @@ def predict_to_zarr(
     try:
         result = yield from predict(replace(request, sink=sink))
         if not result.is_partial:
-            yield from sink.finish()
+            yield from sink.finish(result.objects)
         result = sink.completed(result)
     except OSError as error:
         raise OSError(
@@ -306,10 +316,8 @@ def _chunks(plan: TilePlan, image: AxesImage) -> tuple[int, ...]:
 
 def frame_chunks(plan: TilePlan) -> list[int]:
     """Lengths of chunks along the axes of a frame."""
-    grid, ndim = plan.grid, plan.model.ndim
-    steps = [n - o for n, o in zip(grid.size, grid.overlap, strict=True)]
-    if plan.resamples:
-        steps = [LARGE_TILE[ndim]] * ndim
+    ndim = plan.model.ndim
+    steps = [LARGE_TILE[ndim]] * ndim if plan.resamples else plan.grid.steps
     return _whole_steps(steps, plan.frame_shape)
 
 

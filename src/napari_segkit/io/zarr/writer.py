@@ -4,7 +4,7 @@ The part folder of ``OUT.zarr`` is ``.OUT.zarr.segkit-part`` beside it. In it li
 becomes ``OUT.zarr``; whoever writes the result keeps there whatever is needed to go on with it.
 """
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from napari_segkit.images.classes import LabelClass
 from napari_segkit.images.layer_metadata import KEY
 from napari_segkit.images.units import UNKNOWN_SPACING, PixelSize, Spacing
 from napari_segkit.io.filenames import AnyPath
-from napari_segkit.io.zarr_folders import LABELS
+from napari_segkit.io.zarr_folders import LABELS, PROBABILITIES, UNCERTAINTY
 from napari_segkit.steps import Step
 
 from .coarse_levels import CoarseBlock, coarse_blocks
@@ -38,7 +38,6 @@ from .result_paths import (
 
 RESULT = "result"
 PREDICTION = f"{LABELS}/{PREDICTED}"
-PROBABILITIES, UNCERTAINTY = "probabilities", "uncertainty"
 
 
 @dataclass(frozen=True)
@@ -144,11 +143,15 @@ def open_result(target: AnyPath) -> ZarrResult:
 
 
 def finish_result(
-    result: ZarrResult, *, overwrite: bool = False
+    result: ZarrResult,
+    *,
+    overwrite: bool = False,
+    write_table: Callable[[], None] | None = None,
 ) -> Generator[Step, None, ZarrResult]:
     """Make the coarse levels, block by block, and give the folder its name.
 
     Stopped and called again, it goes on where it was. With `overwrite`, a former result goes.
+    `write_table` writes the table that belongs to it, without which the folder gets no name.
     """
     blocks = list(_coarse_blocks(result))
     for done, block in enumerate(blocks, 1):
@@ -158,6 +161,8 @@ def finish_result(
     for left in result.folder.rglob("*.partial"):  # of a process that was killed
         left.unlink()
     check_target(result.target, overwrite=overwrite)
+    if write_table is not None:
+        write_table()
     place_result(result.folder, result.target)
     remove_folder(part_folder(result.target))
     if image := image_of(result.target):
