@@ -38,9 +38,11 @@ def from_runs(runs: Sequence[int], shape: Sequence[int]) -> NDArray[np.bool_]:
 
 def _edges(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Where the values of a mask change in C order; what is beside it is false."""
-    found, start, last = [], 0, False
+    found: list[NDArray[np.int64]] = []
+    start, last = 0, False
     for rows in np.array_split(mask, max(1, mask.size // BLOCK)):
         flat = rows.ravel()
         found.append(start + np.flatnonzero(np.diff(flat, prepend=last)))
         start, last = start + flat.size, bool(flat[-1]) if flat.size else last
-    return np.concatenate([*found, [start] if last else []]).astype(np.int64)
+    ends = np.array([start] if last else [], np.int64)
+    return np.concatenate([*found, ends])
