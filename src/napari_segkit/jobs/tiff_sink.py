@@ -109,5 +109,8 @@ def is_too_large(
     if model.stuff is not None:
         return False
     oriented = reorient_image(image, model.orientation)
-    plan = unmeasured_plan(model, oriented, tile, config, None)
+    try:
+        plan = unmeasured_plan(model, oriented, tile, config, None)
+    except ValueError:  # the prediction makes it suit the model, or says why it does not
+        return False
     return not fits_memory(plan, probabilities=probabilities)
