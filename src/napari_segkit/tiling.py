@@ -63,10 +63,15 @@ class Grid:
         image's end, so that the mirrored pixels beyond it look the same to every tile. Tiles that
         are cut all end there.
         """
-        step = self.size[axis] - self.overlap[axis]
+        step = self.steps[axis]
         beyond = margin(self.overlap[axis]) if self.blended and not self.strides else 0
         last = self.shape[axis] + beyond - self.size[axis]
         return range(0, step * max(0, ceil(last / step)) + 1, step)
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """Pixels between the starts of tiles along each axis."""
+        return tuple([n - o for n, o in zip(self.size, self.overlap, strict=True)])
 
     def __iter__(self) -> Iterator[Tile]:
         return map(self.tile, product(*map(self.starts, range(len(self.shape)))))

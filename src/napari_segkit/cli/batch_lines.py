@@ -4,6 +4,7 @@ import traceback
 from typing import TYPE_CHECKING
 
 from napari_segkit.jobs.predict import ImageResult
+from napari_segkit.models import KINDS
 from napari_segkit.steps import Failure, Step, drain, map_steps
 
 from .signals import HeldSignals, interrupt, on_signals
@@ -59,6 +60,6 @@ def _say_failure(step: Failure, less_memory: str) -> str:
 def _print_result(result: "PredictedFile", batch: "Batch") -> None:
     print_files(result.files)
     if result.objects is not None:
-        noun = "segment" if batch.segmenter.ready().kind == "panoptic" else "object"
+        noun = KINDS[batch.segmenter.ready().kind].noun
         plural = "" if result.objects == 1 else "s"
         say(f"{result.name}: {result.objects} {noun}{plural}")

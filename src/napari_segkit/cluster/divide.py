@@ -22,7 +22,7 @@ def blocks_of(
     """
     if plan.needs_whole_frames or not cells:
         return [[cell] for cell in cells]
-    steps = [plan.grid.starts(axis).step for axis in range(plan.model.ndim)]
+    steps = plan.grid.steps
     places = [tuple(s // n for s, n in zip(c.start, steps, strict=True)) for c in cells]
     counts = [max(p) - min(p) + 1 for p in zip(*places, strict=True)]
     largest = MAX_BYTES // (_bytes_per_pixel(plan, probabilities=probabilities) * prod(steps))

@@ -177,9 +177,8 @@ class TilePlan:
 
     def _blocks(self, box: Box) -> list[Cell]:
         """The blocks of a box, whole steps of the grid, each with the tiles of its context."""
-        steps = [n - o for n, o in zip(self.grid.size, self.grid.overlap, strict=True)]
         pixels = BLOCK_VALUES // len(self.model.classes)
-        boxes = divide(box, block_edges(steps, self.frame_shape, pixels))
+        boxes = divide(box, block_edges(self.grid.steps, self.frame_shape, pixels))
         return [Cell(block, self.context(block).cell.tiles) for _, block in boxes]
 
     def cells_of(self, frame: dict[str, int]) -> Sequence[Cell]:

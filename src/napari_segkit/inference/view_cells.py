@@ -155,10 +155,9 @@ class LevelCells:
 
     def _order(self, cells: NDArray[np.intp], box: Sequence[slice]) -> NDArray[np.intp]:
         """Block after block, that in the middle of a box first, and in each the middle first."""
-        steps = [s - o for s, o in zip(self.plan.grid.size, self.plan.grid.overlap, strict=True)]
         starts = [along[n] for along, n in zip(self._starts, cells.T, strict=True)]
         middle = [(side.start + side.stop) / 2 for side in box]
-        sides = zip(starts, steps, middle, strict=True)
+        sides = zip(starts, self.plan.grid.steps, middle, strict=True)
         offset = np.stack([(start + step / 2 - at) / step for start, step, at in sides])
         block = np.round(offset / BLOCK)
         return np.lexsort([(offset**2).sum(0), *block, (block**2).sum(0)])

@@ -180,8 +180,7 @@ class ViewPrediction:
 def _chunk(request: PredictRequest) -> tuple[int, ...]:
     """A cell of the grid."""
     model, grid = request.model, make_grid(request.model, request.image, request.tile)
-    step = [size - overlap for size, overlap in zip(grid.size, grid.overlap, strict=True)]
-    lengths = dict(zip(SPATIAL[-model.ndim :], step, strict=True))
+    lengths = dict(zip(SPATIAL[-model.ndim :], grid.steps, strict=True))
     return tuple([lengths.get(axis, 1) for axis in request.image.label_axes])
 
 

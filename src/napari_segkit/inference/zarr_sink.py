@@ -319,10 +319,8 @@ def _chunks(plan: TilePlan, image: AxesImage) -> tuple[int, ...]:
 
 def frame_chunks(plan: TilePlan) -> list[int]:
     """Lengths of chunks along the axes of a frame."""
-    grid, ndim = plan.grid, plan.model.ndim
-    steps = [n - o for n, o in zip(grid.size, grid.overlap, strict=True)]
-    if plan.resamples:
-        steps = [LARGE_TILE[ndim]] * ndim
+    ndim = plan.model.ndim
+    steps = [LARGE_TILE[ndim]] * ndim if plan.resamples else plan.grid.steps
     return _whole_steps(steps, plan.frame_shape)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 METADATA = ("zarr.json", ".zgroup", ".zarray")
 ZARR, ZIP = ".zarr", ".zarr.zip"
 LABELS = "labels"  # the group of an image with its labels
+PROBABILITIES, UNCERTAINTY = "probabilities", "uncertainty"  # images in a result, beside these
 
 
 def is_zarr(path: Path) -> bool:

@@ -6,6 +6,7 @@ from contextlib import contextmanager, suppress
 from os import PathLike
 from pathlib import Path
 
+from napari_segkit.io import zarr_folders
 from napari_segkit.io.filenames import NIFTI, ending, stem
 from napari_segkit.io.image_files import ImageFiles, holds_several
 from napari_segkit.io.output_paths import (
@@ -17,7 +18,6 @@ from napari_segkit.io.volume_files import is_volume
 from napari_segkit.io.writers import LABELS
 
 AnyPath = str | PathLike[str]
-ZARR = ".zarr"
 
 
 def plan_outputs(
@@ -86,8 +86,12 @@ def is_output_folder(output: AnyPath) -> bool:
 
 def is_zarr_output(target: Path) -> bool:
     """Whether a result is a zarr folder, or labels in that of an image."""
-    inside = target.parent.name == "labels" and target.parent.parent.suffix.lower() == ZARR
-    return target.suffix.lower() == ZARR or inside
+    is_inside = target.parent.name == zarr_folders.LABELS and _is_named_zarr(target.parent.parent)
+    return _is_named_zarr(target) or is_inside
+
+
+def _is_named_zarr(folder: Path) -> bool:
+    return folder.suffix.lower() == zarr_folders.ZARR
 
 
 @contextmanager

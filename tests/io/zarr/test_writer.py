@@ -14,7 +14,6 @@ from napari_segkit.io.zarr.writer import (
     finish_result,
     open_result,
     open_unfinished,
-    shard_shape,
 )
 from napari_segkit.steps import drain
 
@@ -138,12 +137,6 @@ def test_labels_are_added_to_an_image_in_its_format(tmp_path, zarr_format, versi
     assert (about if zarr_format == 3 else about["multiscales"][0])["version"] == version
     with pytest.raises(ValueError, match="choose a folder of its own for probabilities"):
         make(image / "labels" / "more", classes=CLASSES, probabilities=True)
-
-
-def test_shards_are_whole_chunks_where_there_would_be_very_many_files():
-    assert shard_shape((40_000, 40_000), (384, 384)) is None
-    shards = shard_shape((2000, 4000, 4000), (1, 128, 128))
-    assert all(s % c == 0 for s, c in zip(shards, (1, 128, 128), strict=True))
 
 
 def test_a_folder_that_takes_nothing_is_told_in_a_sentence(tmp_path):

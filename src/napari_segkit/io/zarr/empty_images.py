@@ -48,7 +48,7 @@ class Layout:
         def inserted(lengths: tuple[int, ...], length: int) -> tuple[int, ...]:
             return (*lengths[:at], length, *lengths[at:])
 
-        shards = inserted(self.shards or self.chunks, count) if in_one_file else None
+        shards = inserted(self.chunks, count) if in_one_file else None
         return Layout(axes, inserted(self.shape, count), inserted(self.chunks, 1), shards)
 
 

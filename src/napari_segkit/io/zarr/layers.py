@@ -14,7 +14,7 @@ from napari_segkit.images.types import LayerArray, LayerData, LayerOptions
 from napari_segkit.images.units import length_unit
 from napari_segkit.io.filenames import AnyPath, as_paths, stem
 from napari_segkit.io.read_errors import explain_read_errors
-from napari_segkit.io.zarr_folders import is_zarr
+from napari_segkit.io.zarr_folders import PROBABILITIES, UNCERTAINTY, is_zarr
 
 from .lazy_array import ZarrPixels
 from .ome_read import Channel
@@ -22,7 +22,7 @@ from .reader import ZarrImage, read_parts
 
 Reader = Callable[[AnyPath | Sequence[AnyPath]], list[LayerData]]
 TIMES = ("second", "millisecond", "microsecond", "nanosecond", "minute", "hour", "day")
-HIDDEN = ("probabilities", "uncertainty")  # of a result, beside its labels
+HIDDEN = (PROBABILITIES, UNCERTAINTY)  # of a result, beside its labels
 
 
 def get_reader(path: AnyPath | Sequence[AnyPath]) -> Reader | None:

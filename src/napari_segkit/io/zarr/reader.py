@@ -14,7 +14,7 @@ from napari_segkit.images.classes import LabelClass
 from napari_segkit.images.levels import levels_of
 from napari_segkit.images.notes import say_note
 from napari_segkit.io.filenames import shorten
-from napari_segkit.io.zarr_folders import LABELS, ZIP
+from napari_segkit.io.zarr_folders import LABELS, PROBABILITIES, UNCERTAINTY, ZIP
 
 from .label_groups import listed_labels
 from .lazy_array import ZarrPixels
@@ -103,7 +103,7 @@ def label_groups(node: Any) -> dict[str, Any]:
 
 def _parts(node: Any) -> list[Any]:
     """Images in a result of this package."""
-    found = [node.get(name) for name in ("probabilities", "uncertainty")]
+    found = [node.get(name) for name in (PROBABILITIES, UNCERTAINTY)]
     return [group for group in found if isinstance(group, zarr.Group)]
 
 

@@ -7,7 +7,6 @@ becomes ``OUT.zarr``; whoever writes the result keeps there whatever is needed t
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from math import ceil, prod
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from napari_segkit.images.classes import LabelClass
 from napari_segkit.images.layer_metadata import KEY
 from napari_segkit.images.units import UNKNOWN_SPACING, PixelSize, Spacing
 from napari_segkit.io.filenames import AnyPath
-from napari_segkit.io.zarr_folders import LABELS
+from napari_segkit.io.zarr_folders import LABELS, PROBABILITIES, UNCERTAINTY
 from napari_segkit.steps import Step
 
 from .coarse_levels import CoarseBlock, coarse_blocks
@@ -38,9 +37,6 @@ from .result_paths import (
 
 RESULT = "result"
 PREDICTION = f"{LABELS}/prediction"
-PROBABILITIES, UNCERTAINTY = "probabilities", "uncertainty"
-MANY_FILES = 20_000  # with more, copying and listing a folder takes minutes
-SHARD = 2**26  # pixels of a shard, about
 
 
 @dataclass(frozen=True)
@@ -97,13 +93,12 @@ def create_result(
     probabilities: bool = False,
     uncertainty: bool = False,
     record: Mapping[str, Any] | None = None,
-    shards: Sequence[int] | None = None,
     are_ids: bool = False,
 ) -> ZarrResult:
     """Make the arrays of a result in the part folder of `target`, in place of an unfinished one.
 
     `target` is a new folder, or ``image.zarr/labels/NAME``: labels of an OME-Zarr image, in its
-    version of the format. What lies in one of the `chunks`, or `shards`, is best written at once.
+    version of the format. What lies in one of the `chunks` is best written at once.
     With `are_ids`, the labels are ids of objects, and the classes those of the probabilities.
     """
     path = as_path("target", target)
@@ -112,9 +107,7 @@ def create_result(
     zarr_format = zarr.open_group(image, mode="r").metadata.zarr_format if image else 3
     stored = {KEY: {**(record or {}), "axes": axes}}
     about = label_attributes(() if are_ids else classes, zarr_format, "../../" if image else "")
-    labels = Layout(axes, tuple(shape), tuple(chunks), tuple(shards) if shards else None)
-    if zarr_format == 2:
-        labels = Layout(axes, labels.shape, labels.shards or labels.chunks)
+    labels = Layout(axes, tuple(shape), tuple(chunks))
     size, folder = PixelSize(spacing, unit), part_folder(path) / RESULT
     remove_folder(folder.parent)
     at, name, about = (
@@ -182,19 +175,6 @@ def require_own_folder(target: Path, *, needed: bool) -> None:
             f"{target} lies among the labels of an image, where only labels are written: choose a "
             "folder of its own for probabilities and uncertainty, such as result.zarr."
         )
-
-
-def shard_shape(shape: Sequence[int], chunks: Sequence[int]) -> tuple[int, ...] | None:
-    """Whole chunks to write as one file, if there were very many files without; or None."""
-    if prod(ceil(n / c) for n, c in zip(shape, chunks, strict=True)) <= MANY_FILES:
-        return None
-    lengths = list(chunks)
-    while prod(lengths) < SHARD:
-        growing = [dim for dim, n in enumerate(shape) if lengths[dim] < n]
-        if not growing:
-            break
-        lengths[min(growing, key=lambda dim: lengths[dim] / chunks[dim])] *= 2
-    return tuple(lengths)
 
 
 def _make_floats(
