@@ -116,7 +116,7 @@ def test_what_does_not_fit_memory_goes_into_a_tiled_tiff_and_on_after_a_stop(
         return predict_files(segmenter, image, f"{out}/", probabilities=True, measurements=table)
 
     image = tmp_path / "x.tif"
-    write(image, np.tile(scene(4), (10, 9)))
+    write(image, np.tile(scene(4), (9, 1)))
     drain(steps("memory"))
     monkeypatch.setattr(tiff_sink, "fits_memory", lambda *_, **__: False)
     count = len(list(steps("whole")))
