@@ -1,5 +1,6 @@
 """Objects that are predicted block by block into a folder, against those in memory."""
 
+import errno
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +13,7 @@ from torch import nn
 
 from napari_segkit import ModelSpec, ObjectConfig, PredictConfig, Segmenter, TrainConfig
 from napari_segkit.images.classes import LabelClass
-from napari_segkit.inference import blending, object_blocks
+from napari_segkit.inference import object_blocks, shared_tiles
 from napari_segkit.instances.candidates import SoftMasks
 from napari_segkit.instances.level_targets import LEVELS, encode_levels
 from napari_segkit.instances.roi_masks import extract_mask
@@ -55,7 +56,7 @@ def segmenter(make):
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
     monkeypatch.setattr(object_blocks, "BLOCK", 2**12)
-    monkeypatch.setattr("napari_segkit.inference.zarr_sink.SMALL_CHUNK", 2**10)
+    monkeypatch.setattr("napari_segkit.inference.zarr_sink.SMALL_CHUNK", 2**11)
 
 
 def levels(shape=(150, 170), objects_by="distance", seed=0):
@@ -76,7 +77,9 @@ def assert_same(stored, expected):
     pd.testing.assert_frame_equal(stored.table, expected.table)
 
 
-@pytest.mark.parametrize("objects_by", list(LEVELS))
+@pytest.mark.parametrize(
+    "objects_by", ["components", "distance", pytest.param("boundary", marks=pytest.mark.slow)]
+)
 def test_a_folder_holds_the_objects_that_memory_would(segmenter, tmp_path, objects_by):
     image, one = levels(objects_by=objects_by), segmenter(objects_by)
     objects = ObjectConfig(score=0.6, min_size=20, border=False)
@@ -94,36 +97,58 @@ def test_a_folder_holds_the_objects_that_memory_would(segmenter, tmp_path, objec
 
 @pytest.fixture
 def predicted(monkeypatch):
-    """The boxes that are predicted, with what is around them."""
-    seen, before = [], blending.blend_frame
+    """The tiles that the network is asked for."""
+    seen, before = [], shared_tiles.tile_probabilities
 
-    def blend_frame(plan, frame, context, progress):
-        seen.append(tuple(side.start for side in context.box))
-        return before(plan, frame, context, progress)
+    def tile_probabilities(plan, frame, tiles):
+        seen.extend(tiles)
+        return before(plan, frame, tiles)
 
-    monkeypatch.setattr("napari_segkit.inference.watershed_blocks.blend_frame", blend_frame)
+    monkeypatch.setattr(shared_tiles, "tile_probabilities", tile_probabilities)
     return seen
 
 
-@pytest.mark.parametrize("percent", [30, 92])
-def test_a_prediction_that_was_killed_goes_on(segmenter, tmp_path, predicted, percent):
-    """Wherever it is stopped: in a block, between blocks, while numbers are replaced."""
+@pytest.mark.filterwarnings("ignore:.*begun before")
+def test_a_prediction_that_was_killed_goes_on(segmenter, tmp_path, predicted):
+    """Wherever it is stopped: in a block, and while numbers are replaced."""
     image, one, target = levels(), segmenter(), tmp_path / "a.zarr"
-    steps = one.predict_tiles(image, out=target)
-    total = next(steps).total
-    for _ in range(percent * total // 100):
-        next(steps)
-    steps.close()
+    expected, blocks = one.predict_objects(image), 3 * 3
+    total = next(one.predict_tiles(image, out=tmp_path / "b.zarr")).total
+    predicted.clear()
+    for left in (0.7 * total, blocks // 2):
+        steps = one.predict_tiles(image, out=target)
+        next(step for step in steps if step.total - step.done <= left)
+        steps.close()
+        assert not target.exists()
+    assert_same(one.predict_objects(image, out=target), expected)
+    assert len(predicted) < total - blocks  # neighbours share tiles
+
+
+@pytest.mark.filterwarnings("ignore:.*begun before")
+def test_the_folder_gets_its_name_after_the_table(segmenter, tmp_path, predicted, monkeypatch):
+    image, one, target = levels((90, 100)), segmenter(), tmp_path / "a.zarr"
+    table = tmp_path / "a.csv"
+    with monkeypatch.context() as patch:
+        patch.setattr("napari_segkit.io.zarr.writer.place_result", full_disk)
+        with pytest.raises(OSError, match="What is finished is kept"):
+            one.predict_objects(image, out=target)
+    text = table.read_text()
+    table.write_text("of a person")
+    predicted.clear()
+    with pytest.raises(ValueError, match=r"a\.csv exists already"):
+        one.predict_objects(image, out=target)
+    assert table.read_text() == "of a person"
     assert not target.exists()
-    with pytest.warns(UserWarning, match="begun before"):
-        found = one.predict_objects(image, out=target)
-    assert_same(found, one.predict_objects(image))
-    blocks = 3 * 3
-    assert len(set(predicted)) == blocks
-    assert len(predicted) <= blocks + 1
+    table.write_text(text)
+    assert_same(one.predict_objects(image, out=target), one.predict_objects(image))
+    assert not predicted
 
 
-@pytest.mark.parametrize("link", [0.25, None])
+def full_disk(*_):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize("link", [0.25, pytest.param(None, marks=pytest.mark.slow)])
 def test_objects_of_slices_and_times_are_those_in_memory(segmenter, tmp_path, link):
     planes = [levels((90, 100), seed=seed) for seed in (0, 0, 1, 2)]
     planes[1] = ndimage.shift(planes[1], (2, 1, 0))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 IDS = 3 * 4  # bytes per pixel of objects: ids as predicted, those that are kept, and linked ones
 WATERSHED = 16  # bytes per pixel, beside the probabilities, while objects are separated
-BLOCK = 2**22  # pixels of a block of objects that go into a file, about
+BLOCK = 2**23  # pixels of a block of objects that go into a file, about
 GIB = 2**30
 
 

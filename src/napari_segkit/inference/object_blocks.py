@@ -64,6 +64,8 @@ def object_blocks(plan: TilePlan, lengths: Sequence[int]) -> list[ObjectBlock]:
             continue
         box = plan.box(frame)
         for place, block in divide(box, edges):
+            if plan.region is not None and not plan.region.touches(frame, block):
+                continue
             tiles = plan.context(block).cell.tiles
             blocks.append(ObjectBlock((number, *place), frame, number, Cell(block, tiles)))
     return blocks

@@ -31,6 +31,7 @@ from .object_blocks import (
 from .plan import TilePlan
 from .progress import Progress, TileStep
 from .request import PredictRequest
+from .shared_tiles import SharedTiles
 from .sink import ObjectSink
 from .uncertainty import uncertainty_in
 
@@ -44,9 +45,11 @@ def predict_blocks(
     blocks = object_blocks(plan, sink.block_lengths)
     missing = [b for b in blocks if not sink.is_finished(b.frame, b.cell)]
     steps = sum(plan.context(block.cell.region).steps for block in missing)
-    progress = Progress(steps + len(blocks))
-    for block in missing:
-        result = yield from predict_block(plan, block, progress)
+    progress, shared = Progress(steps + len(blocks)), SharedTiles()
+    following = [(block.frame, block.cell.tiles) for block in missing[1:]]
+    for block, next_tiles in zip(missing, [*following, ({}, ())], strict=False):
+        shared.keep_for(*next_tiles)
+        result = yield from predict_block(plan, block, shared, progress)
         if result is not None:
             write_block(sink, block, result)
         if progress.is_finishing:
@@ -71,12 +74,13 @@ def _join(
 
 
 def predict_block(
-    plan: TilePlan, block: ObjectBlock, progress: Progress
+    plan: TilePlan, block: ObjectBlock, shared: SharedTiles, progress: Progress
 ) -> Generator[TileStep, object, BlockResult | None]:
     """Predict the objects of a block from what is around it; None if it is ended before."""
     frame, box = block.frame, block.cell.region
     context = plan.context(box)
-    levels = yield from blend_frame(plan, frame, context, progress)
+    predict = shared.probabilities
+    levels = yield from blend_frame(plan, frame, context, progress, predict=predict)
     if levels is None:
         return None
     own, method = (slice(None), *relative(box, context.box)), str(plan.model.spec.objects)

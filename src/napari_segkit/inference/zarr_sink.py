@@ -4,6 +4,7 @@ import json
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from hashlib import blake2s
 from math import prod
 from pathlib import Path
@@ -42,6 +43,7 @@ from napari_segkit.label_result import LabelResult
 from napari_segkit.steps import Step
 from napari_segkit.tiling import LARGE_TILE, Cell
 
+from .object_blocks import BlockStore
 from .plan import TilePlan
 from .request import PredictRequest, PredictTiles
 
@@ -91,7 +93,7 @@ class ZarrSink:
         self._image, self._overwrite = image, overwrite
         self._objects, self._details = objects, details or {}
         self._check()
-        if objects is not None:
+        if objects is not None and not BlockStore(self.folder).joined.exists():
             check_output_path(self.table, overwrite=overwrite)
         self._lengths: Sequence[int] = ()
         self._keep_probabilities = keep_probabilities
@@ -179,17 +181,30 @@ class ZarrSink:
         """Write other labels into a finished cell."""
         self._store(self.labels, self._image.label_axes, frame, cell, labels)
 
-    def finish(self) -> Generator[Step, None, None]:
-        """Make the coarse levels, and give the folder its name."""
+    def finish(self, objects: Objects | None) -> Generator[Step, None, None]:
+        """Make the coarse levels, write the table of objects, and give the folder its name."""
+        write_table = partial(self._write_table, objects)
+        steps = finish_result(self.result, overwrite=self._overwrite, write_table=write_table)
         with closing(self):
-            self._take((yield from finish_result(self.result, overwrite=self._overwrite)))
+            self._take((yield from steps))
 
     def _check(self) -> None:
         """Refuse a target that cannot be written."""
         check_target(self.target, overwrite=self._overwrite)
 
-    def _write_table(self, objects: Objects) -> None:
-        text = objects.table.to_csv(index=False).encode()
+    def _placed(self, objects: Objects | None) -> Objects | None:
+        """Objects in the orientation of the image."""
+        if not isinstance(objects, StoredObjects):
+            return objects
+        return objects.placed(self.labels, self._image.orientation)
+
+    def _write_table(self, objects: Objects | None) -> None:
+        """Write the table beside the folder, unless a process that was killed has done so."""
+        if (placed := self._placed(objects)) is None:
+            return
+        text = placed.table.to_csv(index=False).encode()
+        if self.table.is_file() and self.table.read_bytes() == text:
+            return
         with atomic_write(self.table, overwrite=self._overwrite) as file:
             file.write(text)
 
@@ -198,13 +213,9 @@ class ZarrSink:
         predicted = result.predicted and result.predicted.reoriented(
             self._orientation, self._image.orientation
         )
-        objects = result.objects
-        if isinstance(objects, StoredObjects):
-            objects = objects.placed(self.labels, self._image.orientation)
-            self._write_table(objects)
         return replace(
             result,
-            objects=objects,
+            objects=self._placed(result.objects),
             labels=self.labels,
             probabilities=self.probabilities,
             uncertainty=self.uncertainty,
@@ -298,7 +309,7 @@ def predict_to_zarr(
     try:
         result = yield from predict(replace(request, sink=sink))
         if not result.is_partial:
-            yield from sink.finish()
+            yield from sink.finish(result.objects)
         result = sink.completed(result)
     except OSError as error:
         raise OSError(

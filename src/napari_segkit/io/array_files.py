@@ -7,12 +7,15 @@ import numpy as np
 
 from napari_segkit.images.types import AnyArray
 
-from .replace_file import atomic_write
+from .replace_file import WriteError, atomic_write, cause
 
 
 def write_arrays(file: Path, arrays: Mapping[str, AnyArray]) -> None:
     """Write arrays of numbers; the folder is made if it is new."""
-    file.parent.mkdir(exist_ok=True)
+    try:
+        file.parent.mkdir(exist_ok=True)
+    except OSError as error:
+        raise WriteError(f"{file.parent} cannot be made: {cause(error)}.") from error
     with atomic_write(file) as target:
         np.savez(target, allow_pickle=False, **arrays)
 

@@ -39,7 +39,7 @@ class TiffSink(ZarrSink):
         self._classes = plan.model.all_classes
         super().start(plan)
 
-    def finish(self) -> Generator[Step, None, None]:
+    def finish(self, objects: Objects | None) -> Generator[Step, None, None]:
         """Make the coarse levels; the arrays stay where they are until the files are made."""
         yield from write_coarse_levels(self.result)
 
@@ -60,14 +60,10 @@ class TiffSink(ZarrSink):
                 for file, part in parts.items():
                     file.parent.mkdir(exist_ok=True)
                     part.replace(file)
-            if result.objects is not None:
-                super()._write_table(result.objects)
+            self._write_table(result.objects)
         remove_folder(folder)
         tables = () if result.objects is None else (self.table,)
         return (self.target, *tables, *[file for file in files if file != self.target])
-
-    def _write_table(self, objects: Objects) -> None:
-        """It is written with the files."""
 
     def _check(self) -> None:
         check_output_path(self.target, overwrite=self._overwrite)

@@ -4,7 +4,7 @@ The part folder of ``OUT.zarr`` is ``.OUT.zarr.segkit-part`` beside it. In it li
 becomes ``OUT.zarr``; whoever writes the result keeps there whatever is needed to go on with it.
 """
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -151,16 +151,22 @@ def write_coarse_levels(result: ZarrResult) -> Generator[Step, None, None]:
 
 
 def finish_result(
-    result: ZarrResult, *, overwrite: bool = False
+    result: ZarrResult,
+    *,
+    overwrite: bool = False,
+    write_table: Callable[[], None] | None = None,
 ) -> Generator[Step, None, ZarrResult]:
     """Make the coarse levels, block by block, and give the folder its name.
 
     Stopped and called again, it goes on where it was. With `overwrite`, a former result goes.
+    `write_table` writes the table that belongs to it, without which the folder gets no name.
     """
     yield from write_coarse_levels(result)
     for left in result.folder.rglob("*.partial"):  # of a process that was killed
         left.unlink()
     check_target(result.target, overwrite=overwrite)
+    if write_table is not None:
+        write_table()
     place_result(result.folder, result.target)
     remove_folder(part_folder(result.target))
     if image := image_of(result.target):

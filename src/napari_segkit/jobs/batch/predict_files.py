@@ -245,16 +245,9 @@ def predict_files(
     found = say_labels(find_files(given, output))
     found = group_channels(found, model.channels, axes=axes, like=model.axes)
     jobs = plan_files(given, found, output, suffix, files_of)
-    skipped: list[FileJob] = []
     refine = segmenter.refine if refine is None else refine
-    existing = None
-    if skip_existing:
-        existing = existing_results(segmenter, refine, config, made)
-        left, skipped = split_existing(jobs, existing)
-        if skipped:
-            said = skipped_text(skipped, len(jobs), existing)
-            warnings.warn(" ".join(filter(None, said)), UserWarning, stacklevel=2)
-        jobs = left
+    existing = existing_results(segmenter, refine, config, made) if skip_existing else None
+    left, skipped = _without_existing(jobs, existing)
     settings = FileSettings(
         made,
         as_config("tile", tile, TileConfig),
@@ -268,7 +261,7 @@ def predict_files(
     )
     work = Batch(
         segmenter,
-        jobs,
+        left,
         settings,
         as_config("batch", batch, BatchConfig),
         [source.name for source, _ in skipped],
@@ -276,6 +269,19 @@ def predict_files(
     )
     work.check()
     return (yield from work.steps())
+
+
+def _without_existing(
+    jobs: Sequence[FileJob], existing: ExistingResults | None
+) -> tuple[Sequence[FileJob], Sequence[FileJob]]:
+    """The jobs whose results are missing, and the others, of which a warning tells."""
+    if existing is None:
+        return jobs, ()
+    left, done = split_existing(jobs, existing)
+    if done:
+        said = skipped_text(done, len(jobs), existing)
+        warnings.warn(" ".join(filter(None, said)), UserWarning, stacklevel=3)
+    return left, done
 
 
 def existing_results(
