@@ -1,16 +1,16 @@
 """A cluster predicts the pixels that this machine predicts; what fails is said in a sentence."""
 
-import os
-import signal
 import sys
+from subprocess import Popen
 
 import numpy as np
 import pytest
 from distributed import LocalCluster
 from skimage.data import coins
 
-from napari_segkit import ClusterConfig, PredictConfig, Segmenter
-from napari_segkit.cluster import worker
+from napari_segkit import CleanConfig, ClusterConfig, PredictConfig, RefineConfig, Segmenter
+from napari_segkit.cluster import tasks, worker
+from napari_segkit.cluster.block import block_of
 from napari_segkit.inference.sink import MemorySink
 from napari_segkit.steps import Finish, drain
 from napari_segkit.versions import versions
@@ -70,11 +70,39 @@ def test_a_cluster_fills_a_zarr_folder(segmenter, threads, blocks, tmp_path):
     np.testing.assert_array_equal(np.asarray(labels), segmenter.predict(IMAGE))
 
 
+def test_a_refined_image_is_divided_where_it_goes_into_a_folder(
+    make, threads, monkeypatch, tmp_path
+):
+    sent = []
+    monkeypatch.setattr("napari_segkit.inference.plan.BLOCK_VALUES", 3 * 64**2)
+
+    def noted(*args, **options):
+        sent.append(block_of(*args, **options))
+        return sent[-1]
+
+    monkeypatch.setattr(tasks, "block_of", noted)
+    refine = RefineConfig(clean=(CleanConfig(4, fill_holes=30.0, min_size=20.0),))
+    segmenter = Segmenter.of_trained(make(1, refine=refine), device="cpu")
+    image, region = IMAGE[:100], np.s_[20:, 10:]
+    there = segmenter.predict(image, out=tmp_path / "a.zarr", region=region, cluster=threads)
+    np.testing.assert_array_equal(np.asarray(there), segmenter.predict(image, region=region))
+    assert len(sent) > 1
+    assert sent[0].image.data.pixels.size < image.size  # a block with what is around it
+
+
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nowhere", "tcp:/", "no-such-file.json"])
 def test_a_scheduler_that_does_not_answer_is_said(segmenter, address, require_sentence):
     with pytest.raises((ConnectionError, ValueError)) as raised:
         segmenter.predict(IMAGE, cluster=ClusterConfig(address, timeout=0.3))
     require_sentence(str(raised.value), "scheduler", address)
+
+
+def test_nothing_is_said_to_be_kept_where_nothing_was_begun(segmenter, tmp_path):
+    nobody = ClusterConfig("tcp://127.0.0.1:9", timeout=0.3)
+    with pytest.raises(OSError, match="does not answer") as raised:
+        segmenter.predict(IMAGE, out=tmp_path / "a.zarr", cluster=nobody)
+    assert "is kept" not in str(raised.value)
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_missing_package_is_named(segmenter, monkeypatch, require_sentence):
@@ -123,11 +151,18 @@ def test_a_lost_scheduler_is_said_and_what_is_finished_is_kept(segmenter, blocks
 
 @pytest.mark.slow
 def test_a_killed_worker_costs_only_time(segmenter, blocks):
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster:
-        steps = segmenter.predict_tiles(IMAGE, cluster=ClusterConfig(cluster.scheduler_address))
-        while next(steps).done == 0:
-            pass
-        os.kill(next(iter(cluster.workers.values())).pid, signal.SIGKILL)
+    with LocalCluster(
+        n_workers=0, threads_per_worker=1, processes=False, protocol="tcp", dashboard_address=":0"
+    ) as cluster:
+        address = cluster.scheduler_address
+        command = [sys.executable, "-m", "distributed.cli.dask_worker", address]
+        with Popen([*command, "--no-nanny", "--nthreads", "1", "--no-dashboard"]) as other:
+            steps = segmenter.predict_tiles(IMAGE, cluster=ClusterConfig(address))
+            with pytest.warns(UserWarning, match="no workers yet"):
+                step = next(step for step in steps if step.done)
+            other.kill()  # it holds the model and all other blocks
+        assert step.done < step.total
+        cluster.scale(1)
         there = drain(steps)
     np.testing.assert_array_equal(there.labels, segmenter.predict(IMAGE))
-    assert there.provenance["cluster"]["workers"] > 1
+    assert there.provenance["cluster"]["workers"] == 2

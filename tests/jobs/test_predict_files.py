@@ -11,7 +11,15 @@ import pytest
 import tifffile
 from scipy import ndimage
 
-from napari_segkit import BatchConfig, ModelSpec, Segmenter, TrainConfig, cli, predict_files
+from napari_segkit import (
+    BatchConfig,
+    ClusterConfig,
+    ModelSpec,
+    Segmenter,
+    TrainConfig,
+    cli,
+    predict_files,
+)
 from napari_segkit.images.intensity import Statistics
 from napari_segkit.images.intensity_range import IntensityRange
 from napari_segkit.io.files import read_image
@@ -196,6 +204,13 @@ def test_the_command_line_measures_too(segmenter, images, tmp_path, capsys):
     assert cli.main([*words, "--overwrite", "--measurements", str(images / "a/x.tif")]) == 2
     assert "is an input" in capsys.readouterr().err
     assert cli.main([*words, "--measurements", str(tmp_path / "t.csv")]) == 2
+
+
+def test_processes_and_a_cluster_are_refused_together(segmenter, images, tmp_path):
+    cluster, batch = ClusterConfig("tcp://10.0.0.5:8786"), BatchConfig(processes=2)
+    with pytest.raises(ValueError, match=r"processes=2 and scheduler='tcp:.*leave one of them out"):
+        drain(predict_files(segmenter, images, tmp_path / "out", cluster=cluster, batch=batch))
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.slow

@@ -130,6 +130,11 @@ class ZarrSink:
         """Whether a cell of a frame is written, by this process or one before."""
         return self._journal is not None and _name(frame, cell) in self._journal
 
+    @property
+    def has_pixels(self) -> bool:
+        """Whether a cell is written, by this process or one before."""
+        return self._journal is not None and len(self._journal) > 0
+
     def write(
         self,
         frame: dict[str, int],
@@ -312,6 +317,8 @@ def predict_to_zarr(
             yield from sink.finish(result.objects)
         result = sink.completed(result)
     except OSError as error:
+        if not sink.has_pixels:
+            raise
         raise OSError(
             f"{error} What is finished is kept: the same call or command goes on with it."
         ) from error

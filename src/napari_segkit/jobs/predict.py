@@ -42,7 +42,10 @@ def predict_job(
     out: Path | None = None,
     overwrite: bool = False,
 ) -> Job[LabelResult]:
-    """Predict an image tile by tile, with the arguments of `Segmenter.predict_tiles`."""
+    """Predict an image tile by tile, with the arguments of `Segmenter.predict_tiles`.
+
+    `Finish` ends it with what is done.
+    """
     steps = segmenter.predict_tiles(
         image,
         tile,
@@ -58,7 +61,7 @@ def predict_job(
         out=out,
         overwrite=overwrite,
     )
-    return Job(f"Predict {getattr(image, 'name', 'image')}", steps)
+    return Job(f"Predict {getattr(image, 'name', 'image')}", steps, Finish())
 
 
 PARTS = 1000  # steps of each image, whatever the number of its tiles

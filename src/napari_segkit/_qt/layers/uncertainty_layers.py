@@ -8,7 +8,7 @@ from napari.layers import Image, Labels, Layer
 from napari_segkit.images.axes_image import as_image
 from napari_segkit.images.layer_metadata import LayerMetadata
 from napari_segkit.images.regions import Box
-from napari_segkit.images.types import Floats
+from napari_segkit.images.types import Floats, LayerArray
 
 from .box_labels import moved
 from .probability_layers import EARLIER
@@ -18,7 +18,7 @@ KIND = "uncertainty"
 VIEW_OPACITY = 0.7
 
 
-def show_uncertainty(viewer: ViewerModel, layer: Labels, uncertainty: Floats | None) -> None:
+def show_uncertainty(viewer: ViewerModel, layer: Labels, uncertainty: LayerArray | None) -> None:
     """Add or update the uncertainty of a prediction; one without a new one is named "earlier"."""
     shown = _find(viewer, layer)
     if shown is None and uncertainty is not None:
@@ -82,7 +82,7 @@ def _find(viewer: ViewerModel, layer: Labels) -> Image | None:
     return next((x for x in own if not LayerMetadata.of(x).provenance.get(EARLIER)), None)
 
 
-def _add(viewer: ViewerModel, layer: Labels, uncertainty: Floats) -> None:
+def _add(viewer: ViewerModel, layer: Labels, uncertainty: LayerArray) -> None:
     """Add the layer; the one that is selected stays selected."""
     active = viewer.layers.selection.active
     viewer.add_image(

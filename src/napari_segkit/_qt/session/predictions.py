@@ -2,6 +2,7 @@
 
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from napari.layers import Image, Labels, Shapes
 from qtpy.QtCore import QObject
@@ -10,13 +11,14 @@ from napari_segkit._qt.layers.layer_registry import LayerRegistry
 from napari_segkit._qt.layers.live_labels import LiveLabels
 from napari_segkit._qt.layers.result_layers import LayerWriter
 from napari_segkit._qt.layers.snapshots import Snapshot, at_level, shapes_snapshot, snapshots
+from napari_segkit._qt.layers.stored_labels import StoredLabelsWriter
 from napari_segkit._qt.layers.unwrap_proxy import unwrapped
 from napari_segkit.jobs.kept_prediction import (
     KeptPrediction,
     PredictionOptions,
     PredictionSettings,
 )
-from napari_segkit.jobs.predict import ImagePrediction, ImageResult, predict_each
+from napari_segkit.jobs.predict import ImagePrediction, ImageResult, predict_each, predict_job
 from napari_segkit.label_result import LabelResult
 from napari_segkit.segmenter import Segmenter
 from napari_segkit.steps import Failure, Finish, Job, Step
@@ -37,10 +39,7 @@ class LayerPrediction:
         options: PredictionOptions,
         region: object = None,
     ) -> None:
-        region = unwrapped(region)
-        if isinstance(region, Shapes):
-            region = shapes_snapshot(region)
-        copies = {name: at_level(x, options.level) for name, x in snapshots(image).items()}
+        copies = _copies(image, options)
         self.source, trained = next(iter(copies.values())), segmenter.trained
         settings = PredictionSettings(
             layers=tuple(x.unique_id for x in copies.values()),
@@ -53,7 +52,7 @@ class LayerPrediction:
         self.kept = KeptPrediction(settings, registry.prediction_with(settings))
         self.writer = PredictionWriter(registry, self.source, self.kept)
         self.steps: Generator[Step, object, LabelResult] = self.kept.steps(
-            segmenter, copies if isinstance(image, Mapping) else self.source, region
+            segmenter, copies if isinstance(image, Mapping) else self.source, _own_region(region)
         )
         self._registry, self._segmenter = registry, segmenter
 
@@ -64,6 +63,46 @@ class LayerPrediction:
         live = LiveLabels(self._registry, self.source, self.kept, classes, task)
         task.yielded.connect(live.update)
         task.finished.connect(live.remove)
+
+
+def run_stored(
+    runner: Runner,
+    segmenter: Segmenter,
+    image: Image | Mapping[str, Image],
+    axes: str | None,
+    options: PredictionOptions,
+    region: object,
+    folder: Path,
+    *,
+    overwrite: bool,
+) -> Task:
+    """Predict image layers into a zarr folder, which is shown when it is complete."""
+    copies = _copies(image, options)
+    source = next(iter(copies.values()))
+    job = predict_job(
+        segmenter,
+        copies if isinstance(image, Mapping) else source,
+        options.tile,
+        axes=axes,
+        objects=options.objects,
+        refine=options.refine,
+        config=options.config,
+        probabilities=options.probabilities,
+        region=_own_region(region),
+        cluster=options.cluster,
+        out=folder,
+        overwrite=overwrite,
+    )
+    return runner.run(job, writer=StoredLabelsWriter(runner, source, folder))
+
+
+def _copies(image: Image | Mapping[str, Image], options: PredictionOptions) -> dict[str, Snapshot]:
+    return {name: at_level(x, options.level) for name, x in snapshots(image).items()}
+
+
+def _own_region(region: object) -> object:
+    region = unwrapped(region)
+    return shapes_snapshot(region) if isinstance(region, Shapes) else region
 
 
 def run_each(runner: Runner, predictions: Sequence[LayerPrediction]) -> Task:

@@ -3,6 +3,7 @@
 import warnings
 import weakref
 from collections.abc import Mapping, Sequence
+from os import PathLike
 from typing import TYPE_CHECKING
 
 from napari.components import ViewerModel
@@ -18,7 +19,7 @@ from napari_segkit._qt.layers.shown_predictions import ShownPredictions
 from napari_segkit._qt.layers.snapshots import snapshot
 from napari_segkit._qt.layers.unwrap_proxy import unwrapped
 from napari_segkit._qt.layers.volumes import watch_volumes
-from napari_segkit.arguments import require_type
+from napari_segkit.arguments import as_path, require_bool, require_type
 from napari_segkit.config import (
     ClusterConfig,
     ObjectConfig,
@@ -40,7 +41,7 @@ from .background import call_once
 from .corrections import CorrectionRunner
 from .followed_view import FollowedView
 from .interrupted import InterruptedTrainings
-from .predictions import LayerPrediction, run_each
+from .predictions import LayerPrediction, run_each, run_stored
 from .spare_models import SpareFile, SpareModel, load_found
 from .task import Task
 from .trained_here import TrainedModels
@@ -181,6 +182,8 @@ class Session(CorrectionRunner):
         probabilities: bool = False,
         region: object = None,
         cluster: ClusterConfig | None = None,
+        out: str | PathLike[str] | None = None,
+        overwrite: bool = False,
     ) -> Task:
         """Predict an image layer in the background; the result becomes a Labels layer.
 
@@ -207,6 +210,12 @@ class Session(CorrectionRunner):
             The pixels to predict, as in `Segmenter.predict`. None: all.
         cluster : ClusterConfig, optional
             The Dask cluster that predicts. None: this machine.
+        out : path-like, optional
+            An OME-Zarr folder for a result that may be larger than memory, as in
+            `Segmenter.predict`. The layer then shows the labels of the folder, and cannot be
+            painted on. None: the result is in memory.
+        overwrite : bool
+            Whether an existing result in `out` is replaced, when the new one is complete.
 
         Returns
         -------
@@ -214,6 +223,10 @@ class Session(CorrectionRunner):
             Already running. The signal ``task.written`` sends the new or updated layer.
         """
         options = PredictionOptions(tile, objects, refine, config, probabilities, cluster)
+        if out is not None:
+            require_bool("overwrite", overwrite)
+            arguments = self, self.segmenter, image, axes, options, region
+            return run_stored(*arguments, as_path("out", out), overwrite=overwrite)
         prediction = LayerPrediction(self, self.segmenter, image, axes, options, region)
         job = Job(f"Predict {prediction.source.name}", prediction.steps, Finish())
         task = self.run(job, writer=prediction.writer)

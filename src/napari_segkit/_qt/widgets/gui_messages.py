@@ -15,6 +15,8 @@ CHOICES = {
     "unlabelled=None": "Unlabelled: none",
     " (`Project.open(folder, images=...)` looks elsewhere)": "",
     " (`project.recovered` holds them, `project.drop_autosave()` removes them)": "",
+    "write it to a zarr folder, such as result.zarr (`out=`)": "choose OME-Zarr folder at Write to",
+    "the same call or command goes on with it": "the next press goes on with it",
     ON_CPU: "choose cpu as Device in the Model dock",
     **{f"objects='{value}'": f"Objects: {text}" for value, (text, _) in OBJECTS_BY.items()},
 }

@@ -9,7 +9,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_segkit.arguments import as_path
+from napari_segkit.arguments import as_path, given
 from napari_segkit.config import (
     BatchConfig,
     ClusterConfig,
@@ -102,7 +102,13 @@ class Batch:
     describe: Callable[[BaseException], str] = _error_text
 
     def check(self, inputs: Sequence[Path] = ()) -> None:
-        """Refuse, before any work, a table of measurements that cannot be written."""
+        """Refuse, before any work, a table that cannot be written, and processes of a cluster."""
+        cluster, processes = self.settings.cluster, self.config.processes
+        if processes > 1 and cluster is not None and cluster.scheduler is not None:
+            raise ValueError(
+                f"processes={processes} and scheduler={given(cluster.scheduler)} were both given, "
+                "but the workers of a cluster share each file: leave one of them out."
+            )
         if self.measurements is not None:
             read = [*inputs, *(path for source, _ in self.jobs for path in source.paths)]
             require_inputs_kept([self.measurements], read)

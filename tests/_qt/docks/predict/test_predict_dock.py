@@ -9,6 +9,7 @@ from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig, draw_la
 from napari_segkit._qt.docks.predict.predict_dock import PredictDock
 from napari_segkit._qt.docks.predict.where import Place
 from napari_segkit._qt.session.session import session
+from napari_segkit.images.axes_image import full_resolution
 from napari_segkit.io.files import read_labels
 from napari_segkit.steps import drain
 
@@ -228,6 +229,35 @@ def test_the_view_the_slice_regions_and_selected_images(ready, viewer, trained, 
     press(qtbot, ready)
     np.testing.assert_array_equal(viewer.layers["cells prediction"].data, whole)
     np.testing.assert_array_equal(layer.data, [whole] * 3)
+
+
+@pytest.mark.filterwarnings("ignore:.*begun before:UserWarning")
+def test_a_result_goes_to_a_folder_and_is_shown_from_there(ready, viewer, trained, qtbot, tmp_path):
+    stack = viewer.add_image(np.stack([PIXELS] * 100), name="stack", scale=(1, 2, 2), units="um")
+    ready.image.value, ready.write_to.place.value = stack, True
+    ready.state.request()
+    assert "whose name ends with .zarr" in ready.bar.reason
+    ready.write_to.line.setText(str(tmp_path / "cells.zarr"))
+    assert f"out={str(tmp_path / 'cells.zarr')!r}" in ready.code()
+    with qtbot.waitSignal(ready.bar.yielded, timeout=60_000):
+        ready.bar.button.click()
+    with qtbot.waitSignal(ready.bar.finished, timeout=60_000):
+        ready.bar.button.click()
+    assert ready.bar.status.text().startswith("Stopped: what is finished is kept")
+    assert not (tmp_path / "cells.zarr").exists()
+    layer = press(qtbot, ready)
+    assert layer.name == "cells.zarr"
+    assert not layer.editable
+    np.testing.assert_array_equal(full_resolution(layer)[99], trained.predict(PIXELS))
+    np.testing.assert_array_equal(layer.scale, stack.scale)
+    assert list(layer.features["name"]) == ["class 1", "class 2"]
+    assert viewer.layers.index(layer) > viewer.layers.index(stack)
+    ready.bar.button.click()
+    qtbot.waitUntil(lambda: not ready.bar.is_running, timeout=60_000)
+    assert "exists already: choose another name, or overwrite" in ready.bar.status.text()
+    ready.write_to.overwrite.value = True
+    assert press(qtbot, ready) is not layer
+    assert layer not in viewer.layers
 
 
 def test_files_are_predicted_into_a_folder(ready, trained, qtbot, tmp_path):

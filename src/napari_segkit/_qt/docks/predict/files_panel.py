@@ -87,7 +87,10 @@ class FilesPanel(QWidget):
 
     def summary(self, result: PredictedFiles) -> str:
         """What became of the files."""
-        said = f"{len(result.files)} images are predicted, into {self.folder}."
+        count = len(result.files)
+        said = (
+            f"{count} {'image is' if count == 1 else 'images are'} predicted, into {self.folder}."
+        )
         if result.skipped:
             said += f" {len(result.skipped)} results were there."
         return said + f" {len(result.errors)} failed." * bool(result.errors)

@@ -4,6 +4,7 @@ import weakref
 from collections.abc import Collection
 from dataclasses import replace
 
+import numpy as np
 from napari.layers import Image, Labels, Layer
 from napari.viewer import Viewer
 from qtpy.compat import isalive
@@ -16,7 +17,7 @@ from napari_segkit._qt.session.task import Task
 from napari_segkit._qt.widgets import python_snippets
 from napari_segkit._qt.widgets.axes_choice import AxesChoice
 from napari_segkit._qt.widgets.device_line import DeviceLine
-from napari_segkit._qt.widgets.dock import Dock, Note, validation_error
+from napari_segkit._qt.widgets.dock import Dock, Note, show_row, validation_error
 from napari_segkit._qt.widgets.following import follow_image
 from napari_segkit._qt.widgets.forms import Form
 from napari_segkit._qt.widgets.gui_messages import SMALLER_TILES, error_text
@@ -39,6 +40,7 @@ from napari_segkit.images.channels import may_stand_for
 from napari_segkit.images.layer_metadata import LayerMetadata
 from napari_segkit.images.model_input import require_model_input
 from napari_segkit.jobs.batch.predict_files import PredictedFiles, predict_files
+from napari_segkit.label_result import LabelResult
 from napari_segkit.steps import Finish, Job
 
 from .class_masks import MASKS, MASKS_TIP, ClassMasks
@@ -49,6 +51,7 @@ from .objects_panel import ObjectsPanel, output_kind
 from .picture_row import PictureRow
 from .probabilities_row import ProbabilitiesRow
 from .where import Place, WhereChoice
+from .write_to import WriteTo
 
 IMAGE_TIP = "<p>Image layer to predict.</p>"
 PREDICT_TIP = (
@@ -59,6 +62,7 @@ NO_PROBABILITIES = (
     "Where the view is followed, no probabilities are kept: untick Keep probabilities, or predict "
     "what is in view."
 )
+STOPPED = "Stopped: what is finished is kept beside the folder, and the next press goes on with it."
 CLASS_KINDS = ("prediction", "refined")
 RESULT_KINDS = (*CLASS_KINDS, "objects", "panoptic")
 
@@ -74,6 +78,7 @@ class PredictDock(Dock):
         self.image = LayerChoice(self.viewer, "image", tooltip=IMAGE_TIP)
         self.follower = follow_image(self.session, self.image)
         self.where = WhereChoice(self.session)
+        self.write_to = WriteTo()
         self.files = FilesPanel()
         self.axes = AxesChoice(self.session.chosen_axes)
         self.options = ImageOptions(self.session)
@@ -185,6 +190,8 @@ class PredictDock(Dock):
             probabilities=self.probabilities.keep.value,
             cluster=self.cluster.value,
             region=self._region(),
+            out=self.write_to.folder,
+            overwrite=self.write_to.overwrite.value,
         )
 
     def _predict_several(self) -> Task:
@@ -237,6 +244,7 @@ class PredictDock(Dock):
         else:
             arguments += python_snippets.keywords(axes=self.axes.value)
             arguments += self._region_code()
+            arguments += self.write_to.code() * self.where.is_one_result
         arguments += self._settings_code()
         arguments += ", probabilities=True" * (self.probabilities.keep.value and not follows)
         verb = "follow_view" if follows else "predict_layers" if several else "predict"
@@ -282,6 +290,7 @@ class PredictDock(Dock):
             image=self.follower,
             axes=self.axes,
             where=self.where,
+            write_to=self.write_to,
             _files=self.files,
             _options=self.options,
         )
@@ -299,6 +308,7 @@ class PredictDock(Dock):
         self.image.changed.connect(lambda: self._on_message(""))
         self.axes.changed.connect(self._on_axes)
         self.where.changed.connect(self._on_where)
+        self.write_to.changed.connect(self.state.request)
         self.files.changed.connect(self.state.request)
         self.options.changed.connect(self.state.request)
         self.form.changed.connect(self.state.request)
@@ -329,6 +339,9 @@ class PredictDock(Dock):
         self.state.request()
 
     def _on_where(self) -> None:
+        for row in (self.follower, self.axes):
+            show_row(row, not self.where.is_files)
+        show_row(self.write_to, self.where.is_one_result)
         self.files.setVisible(self.where.is_files)
         self.options.setVisible(not self.where.is_files)
         self.options.of_one.setVisible(not self.where.is_several)
@@ -355,8 +368,13 @@ class PredictDock(Dock):
             self.bar.show_status(f"{result} of the selected images are predicted.")
         if isinstance(result, PredictedFiles):
             self.bar.show_status(self.files.summary(result))
-        predicted = getattr(result, "predicted", None)
-        if predicted is not None and not predicted.pixels:
+        if isinstance(result, LabelResult):
+            self._tell_of_stop(result)
+
+    def _tell_of_stop(self, result: LabelResult) -> None:
+        if result.is_partial and not isinstance(result.labels, np.ndarray):
+            self.bar.show_status(STOPPED)
+        elif result.predicted is not None and not result.predicted.pixels:
             self.bar.show_status("Stopped before any part of the image was complete.")
 
     def _on_written(self, layer: Labels) -> None:
@@ -391,7 +409,9 @@ class PredictDock(Dock):
             return "No Image layer: open an image, or File > Open Sample > SegKit."
         if self.where.is_several:
             return None
-        return self.axes.problem or self.options.problem or self._mismatch(self.image.value)
+        problem = self.write_to.problem if self.where.is_one_result else None
+        problem = self.axes.problem or self.options.problem or problem
+        return problem or self._mismatch(self.image.value)
 
     def _mismatch(self, image: Image) -> str | None:
         """Why the image does not suit the model, None if it does."""
@@ -407,7 +427,7 @@ class PredictDock(Dock):
         self.bar.set_reason(self._missing())
         self.picture.update_state()
         layer = self._result_layer(CLASS_KINDS)
-        if layer is None:
+        if layer is None or not isinstance(layer.data, np.ndarray):  # masks are made in memory
             self.masks.set_classes(None, ())
         else:
             values = [c.value for c in LayerMetadata.of(layer).classes]

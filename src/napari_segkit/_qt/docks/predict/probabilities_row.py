@@ -13,7 +13,8 @@ from napari_segkit._qt.session.session import Session
 
 KEEP_TIP = (
     "<p>Keep the class probabilities of the next prediction in memory, for the Refine dock: 4 "
-    "bytes per pixel and class, until its layer is removed.</p>"
+    "bytes per pixel and class, until its layer is removed. A result that is written to a folder "
+    "has them there.</p>"
 )
 SHOW_TIP = "<p>Add one Image layer per class with the probabilities kept last.</p>"
 

@@ -86,6 +86,11 @@ class WhereChoice(QWidget):
         """Whether what is in view is predicted, wherever a person looks."""
         return self.place.value is Place.FOLLOW
 
+    @property
+    def is_one_result(self) -> bool:
+        """Whether a result of the chosen image is predicted, of all or a part of it."""
+        return not (self.is_several or self.is_files or self.follows)
+
     def region(self, layer: Image, image: AxesImage, ndim: int) -> object:
         """The region of an image layer, as predictions take it; None: all of it.
 
