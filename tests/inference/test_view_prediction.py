@@ -159,6 +159,31 @@ def test_what_depends_on_more_than_tiles_is_refused(segmenter, make):
         follow(segmenter, turned, None)
 
 
+def test_a_cell_that_could_not_be_kept_is_predicted_again(segmenter, monkeypatch):
+    image = IMAGE[:100, :100]
+    prediction = follow(segmenter, image)
+
+    def fails(box, labels):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as full:
+        full.setattr(prediction.cache, "write", fails)
+        with pytest.raises(OSError, match="space"):
+            look(prediction, (0, 100), (0, 100))
+    assert prediction.shows_preview(prediction.look)
+    look(prediction, (0, 100), (0, 100))
+    assert not prediction.shows_preview(prediction.look)
+    np.testing.assert_array_equal(shown(prediction), segmenter.predict(image))
+
+
+@pytest.mark.parametrize("shape", [(1, 300), (5, 3)])
+def test_images_of_few_pixels(segmenter, shape):
+    image = IMAGE[: shape[0], : shape[1]]
+    prediction = follow(segmenter, image)
+    look(prediction, (0, shape[0]), (0, shape[1]), level=1)
+    np.testing.assert_array_equal(shown(prediction), segmenter.predict(image))
+
+
 def test_settings_of_the_tiles_hold(segmenter):
     tile, config = TileConfig(tile_size=64), PredictConfig(flips=True)
     image = IMAGE[:100, :100]

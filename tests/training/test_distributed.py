@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+from argparse import Namespace
 
 import numpy as np
 import pytest
@@ -14,6 +15,8 @@ from PIL import Image
 from torch import nn
 
 from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig
+from napari_segkit.cli import training_processes
+from napari_segkit.cli.training_processes import follow
 from napari_segkit.new_training import new_training
 from napari_segkit.steps import drain
 from napari_segkit.torch_random import RandomSource
@@ -92,6 +95,15 @@ def test_what_a_launcher_says_is_checked(monkeypatch):
     monkeypatch.delenv("MASTER_ADDR", raising=False)
     with pytest.raises(ValueError, match=r"MASTER_ADDR.*torchrun"), distributed.joined():
         pass
+
+
+def test_a_process_whose_training_ends_by_itself_waits_for_the_first_one(monkeypatch):
+    """As all do that diverge, while the first one saves."""
+    second, waits = Processes(1, 2, status=0), []
+    monkeypatch.setattr(second, "wait", waits.append)
+    args = Namespace(device="cpu")
+    assert training_processes._follow(second, args, lambda _: follow(iter([None])), "") == 0
+    assert waits == [""]
 
 
 def test_each_process_has_its_own_graphics_card(monkeypatch):

@@ -263,7 +263,10 @@ def test_a_training_that_minutes_ended_is_repeated_by_its_learning_rates(scene, 
 LIMITED = """
 import resource, sys, warnings
 import numpy as np, torch
+import segmentation_models_pytorch  # libraries take address space, too
 from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig
+from napari_segkit.training import micro_batches, semantic
+micro_batches.free_memory = lambda device: 2**40  # there seems to be enough
 torch.set_num_threads(1)
 image = np.random.default_rng(0).random((256, 256), np.float32)
 labels = np.where(image > 0.5, 1, 2)

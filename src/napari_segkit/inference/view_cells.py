@@ -95,8 +95,11 @@ class LevelCells:
                 yield label_box(self._axes, frame, tile.region), self._tile_labels(frame, tile)
         maps = self._blended(place, cell, blending)
         self._forget_outputs()
-        self._finished_in(place.frame)[place.cell] = True
         return self._as_labels(frame, cell.region, maps)
+
+    def finish(self, place: Place) -> None:
+        """Note that the labels of a cell are kept."""
+        self._finished_in(place.frame)[place.cell] = True
 
     def _blended(self, place: Place, cell: Cell, blending: Blending) -> NDArray[np.float32]:
         for tile in cell.tiles:

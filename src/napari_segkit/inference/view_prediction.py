@@ -96,6 +96,10 @@ class ViewPrediction:
             if self.look is look:
                 yield done
 
+    def shows_preview(self, look: Look) -> bool:
+        """Whether anything that is looked at is shown as a preview."""
+        return self.cache.shows_preview(look.level, self.cache.box_at(look.level, look.box))
+
     def _predict(self, look: Look) -> Generator[Step, object, ViewWaiting]:
         """Predict until all of it is known, or something else is looked at."""
         self.cache.load(look.level, look.box)
@@ -114,8 +118,7 @@ class ViewPrediction:
         return ViewWaiting(total, total)
 
     def _step(self, look: Look, done: int, total: int) -> ViewStep:
-        is_preview = self.cache.shows_preview(look.level, self.cache.box_at(look.level, look.box))
-        return ViewStep(done, total, is_preview, self._pace * (total - done))
+        return ViewStep(done, total, self.shows_preview(look), self._pace * (total - done))
 
     def _predict_cell(self, level: int, place: Place) -> Generator[None, None, None]:
         """Predict a cell of a level; what is known of it after each tile is shown."""
@@ -135,6 +138,7 @@ class ViewPrediction:
             self.cache.write_preview(level, cells.box(place), labels)
         else:
             self.cache.write(cells.box(place), labels)
+        cells.finish(place)  # not before: a full disk ends this, and it is begun again
 
     def _measure(self, seconds: float) -> None:
         """Note how long a tile has taken; the first one loads the network."""

@@ -141,6 +141,30 @@ def test_a_preview_is_marked(followed, qtbot):
     assert not layer.name.endswith("(preview)")
 
 
+def test_what_is_a_preview_is_marked_after_a_stop(followed, viewer, qtbot):
+    frame = slice(0, 1), slice(0, 64), slice(0, 48)
+    with qtbot.waitSignal(followed.task.finished):
+        followed.task.stop()
+    cache, level = followed._prediction.cache, followed.layer.data_level
+    box = cache.box_at(level, frame)
+    cache.write_preview(level, box, np.ones([side.stop - side.start for side in box], np.uint8))
+    viewer.dims.set_current_step(0, 0)
+    qtbot.waitUntil(lambda: followed.layer.name.endswith("(preview)"))
+    viewer.dims.set_current_step(0, 1)
+    qtbot.waitUntil(lambda: not followed.layer.name.endswith("(preview)"))
+
+
+def test_a_full_disk_is_told(followed, viewer, qtbot, notifications, monkeypatch):
+    def fails(box, labels):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(followed._prediction.cache, "write", fails)
+    with qtbot.waitSignal(followed.task.finished):
+        viewer.dims.set_current_step(0, 0)
+    assert notifications()[-1].startswith("Predicting what is in view failed: No space left")
+    assert followed.layer in viewer.layers
+
+
 def test_the_dock_starts_and_stops_it(held, viewer, qtbot):
     dock = PredictDock(viewer)
     viewer.window.add_dock_widget(dock)

@@ -33,7 +33,7 @@ def viewer_session(light_viewer):
 
 
 def wait_for(qtbot, task):
-    with qtbot.waitSignal(task.finished, timeout=20_000):
+    with qtbot.waitSignal(task.finished, timeout=60_000):
         pass
 
 

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 TICK_MS = 66
 REDRAW_SECONDS = 0.25  # between two drawings
 DRAWN_PART = 0.1  # of the time in which the window draws, at most
+TITLE = "Predicting what is in view"
 PREVIEW = " (preview)"  # ends the name of the layer while a part of what it shows is one
 
 
@@ -102,7 +103,7 @@ class FollowedView(QObject):
     def start(self) -> Task:
         """Predict what is in view from now on."""
         self._prediction.cache.reads_disk = False
-        self.task = task = self._runner.run_behind(self._prediction.steps())
+        self.task = task = self._runner.run_behind(self._prediction.steps(), title=TITLE)
         task.yielded.connect(self._on_step)
         task.finished.connect(self._on_finished)
         self._timer.start()
@@ -138,7 +139,11 @@ class FollowedView(QObject):
         self._model = segmenter.trained
         self._show_model()
         if task is not None:
-            task.finished.connect(self.start)  # then nobody follows the old one any more
+            task.finished.connect(self._start_again)  # then nobody follows the old one any more
+
+    def _start_again(self) -> None:
+        if not self.is_closed:
+            self.start()
 
     def _make_prediction(self, segmenter: "Segmenter") -> "ViewPrediction":
         copies = snapshots(self._images)
@@ -192,6 +197,8 @@ class FollowedView(QObject):
             look = self._look()
             if look != self._prediction.look:
                 self._prediction.look = look
+            if self.task is None and look is not None:
+                self._show_as_preview(self._prediction.shows_preview(look))
         if self._prediction.look is not self._woken and self.task and self._runner.task is None:
             self._woken = self._prediction.look
             self.task.send(None)
@@ -230,8 +237,10 @@ class FollowedView(QObject):
         self._rest = max(REDRAW_SECONDS, (self._drawn_at - began) / DRAWN_PART)
 
     def _on_step(self, step: Step) -> None:
-        is_preview = getattr(step, "is_preview", False) and step.done < step.total
-        if self.layer is not None and is_preview != self._is_preview:
+        self._show_as_preview(getattr(step, "is_preview", False) and step.done < step.total)
+
+    def _show_as_preview(self, is_preview: bool) -> None:
+        if is_preview != self._is_preview:
             self._is_preview = is_preview
             self._mark()
 
@@ -250,8 +259,7 @@ class FollowedView(QObject):
 
     def _on_finished(self) -> None:
         """After a stop, what has no room in memory is read from the cache."""
-        self.task = None
-        self._timer.stop()
+        self.task, self._seen = None, ()  # the timer goes on: what is a preview is marked as one
         self._prediction.cache.reads_disk = True
         if self.layer is not None and self._runner.viewer is not None:
             self.layer.refresh()

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Generator
+from functools import partial
 from typing import Any
 
 from napari.utils.notifications import show_error
@@ -143,13 +144,15 @@ class Runner(LayerRegistry):
         task.start()
         return task
 
-    def run_behind(self, steps: Generator[Any, Any, Any]) -> Task:
+    def run_behind(self, steps: Generator[Any, Any, Any], *, title: str) -> Task:
         """Run work without an end that gives way to all other: it takes no step while a task runs.
 
         Parameters
         ----------
         steps : generator
             Such as the prediction of what is in view, whatever that is.
+        title : str
+            Of the work, in the sentence of an error.
 
         Returns
         -------
@@ -158,7 +161,7 @@ class Runner(LayerRegistry):
             is a notification, unless a dock shows it.
         """
         task = Task(steps, at_start=leave_a_core)
-        task.errored.connect(self._on_errored)
+        task.errored.connect(partial(self._note_error, title))
         task.finished.connect(self._on_behind_finished)
         task.hold(self._task is not None)
         self._behind.append(task)
@@ -194,7 +197,10 @@ class Runner(LayerRegistry):
             self._progress.show(step)
 
     def _on_errored(self, error: BaseException) -> None:
-        self._unreported_error = failure(error, self._title, lower=LOWER)
+        self._note_error(self._title, error)
+
+    def _note_error(self, title: str, error: BaseException) -> None:
+        self._unreported_error = failure(error, title, lower=LOWER)
 
     def _on_finished(self) -> None:
         self._notify_error()

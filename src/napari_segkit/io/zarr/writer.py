@@ -27,6 +27,7 @@ from .empty_images import Layout, make_group, make_image
 from .label_groups import list_labels
 from .ome_written import channel_attributes, group_attributes, joined, label_attributes
 from .result_paths import (
+    PREDICTED,
     check_target,
     explain_write_errors,
     image_of,
@@ -36,7 +37,7 @@ from .result_paths import (
 )
 
 RESULT = "result"
-PREDICTION = f"{LABELS}/prediction"
+PREDICTION = f"{LABELS}/{PREDICTED}"
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ def create_result(
     size, folder = PixelSize(spacing, unit), part_folder(path) / RESULT
     remove_folder(folder.parent)
     at, name, about = (
-        ("", path.name, joined(about, stored)) if image else (PREDICTION, "prediction", about)
+        ("", path.name, joined(about, stored)) if image else (PREDICTION, PREDICTED, about)
     )
     with explain_write_errors(path):
         if not image:
