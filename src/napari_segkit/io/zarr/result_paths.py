@@ -12,7 +12,7 @@ import zarr
 
 from napari_segkit.arguments import as_path
 from napari_segkit.images.layer_metadata import KEY
-from napari_segkit.io.filenames import AnyPath, shorten
+from napari_segkit.io.filenames import AnyPath, shorten, stem
 from napari_segkit.io.output_paths import check_output_folder
 from napari_segkit.io.replace_file import ExistsError, WriteError, cause
 from napari_segkit.io.zarr_folders import LABELS
@@ -49,7 +49,7 @@ def table_file(target: Path) -> Path:
     """The CSV file of objects beside a result, or beside the image that it belongs to."""
     image = image_of(target)
     if image is None:
-        return target.with_name(f"{target.stem}.csv")
+        return target.with_name(f"{stem(target)}.csv")
     return image.with_name(f"{image.stem}_{target.name}.csv")
 
 

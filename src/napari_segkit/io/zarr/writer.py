@@ -142,6 +142,15 @@ def open_result(target: AnyPath) -> ZarrResult:
     return _opened(path, path, "r")
 
 
+def write_coarse_levels(result: ZarrResult) -> Generator[Step, None, None]:
+    """Make the coarse levels that are not there yet, block by block."""
+    blocks = list(_coarse_blocks(result))
+    for done, block in enumerate(blocks, 1):
+        with explain_write_errors(result.target):
+            block.write()
+        yield Step(done, len(blocks))
+
+
 def finish_result(
     result: ZarrResult,
     *,
@@ -153,11 +162,7 @@ def finish_result(
     Stopped and called again, it goes on where it was. With `overwrite`, a former result goes.
     `write_table` writes the table that belongs to it, without which the folder gets no name.
     """
-    blocks = list(_coarse_blocks(result))
-    for done, block in enumerate(blocks, 1):
-        with explain_write_errors(result.target):
-            block.write()
-        yield Step(done, len(blocks))
+    yield from write_coarse_levels(result)
     for left in result.folder.rglob("*.partial"):  # of a process that was killed
         left.unlink()
     check_target(result.target, overwrite=overwrite)
