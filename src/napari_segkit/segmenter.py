@@ -706,6 +706,8 @@ learning_rates
         config = as_config("config", config, PredictConfig)
         cluster = as_config("cluster", cluster, ClusterConfig)
         require_bool("overwrite", overwrite)
+        if sink is not None and out is not None:
+            raise ValueError("sink and out were both given: leave one of them out.")
         axes_image = self._image(image, axes, spacing, config.level)
         wanted = None if region is None else as_region(region, axes_image, placed(image))
         model = self.ready() if refine is None else self._with_refinement(refine)
@@ -735,20 +737,19 @@ learning_rates
             from .cluster.predict import predict_tiles as predict_on_cluster
 
             predict = partial(predict_on_cluster, config=cluster)
-        if out is not None:
-            if sink is not None:
-                raise ValueError("sink and out were both given: leave one of them out.")
-            from .inference.zarr_sink import ZarrSink, predict_to_zarr
+        from .inference.zarr_sink import ZarrSink, predict_to_zarr
 
-            target = ZarrSink(
+        if out is not None:
+            sink = ZarrSink(
                 as_path("out", out),
                 axes_image,
                 keep_probabilities=probabilities,
                 overwrite=overwrite,
                 objects=objects if model.predicts_objects else None,
             )
+        if isinstance(sink, ZarrSink):
             with keeping_freed_memory():
-                prediction = yield from predict_to_zarr(request, target, predict)
+                prediction = yield from predict_to_zarr(request, sink, predict)
             return _with_region(prediction, wanted)
         with keeping_freed_memory():
             prediction = yield from predict(request)

@@ -116,6 +116,9 @@ def test_a_zarr_folder_has_labels_and_maps_and_stays(folder, capsys):
     assert cli.main([*paths, "-o", str(target), "--overlay", "colours", "--overwrite"]) == 2
     assert "leave pictures" in capsys.readouterr().err
     several = [*paths, str(folder / "a.png"), "-o", f"{folder}/out/", "--format", "zarr"]
+    several += ["--region", "y=0:9"]
     assert cli.main(several) == cli.main([*several, "--skip-existing"]) == 0
     assert sorted(file.name for file in (folder / "out").iterdir()) == ["a.zarr", "v.zarr"]
-    assert "2 of 2 results exist" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "2 of 2 results exist" in said
+    assert "other settings" not in said

@@ -9,10 +9,10 @@ from skimage.data import coins
 
 from napari_segkit import ModelSpec, PredictConfig, Segmenter
 from napari_segkit.images.axes_image import AxesImage
-from napari_segkit.inference import semantic
+from napari_segkit.inference import columns, semantic
 from napari_segkit.io.journal import Journal
 from napari_segkit.io.zarr.result_paths import part_folder
-from napari_segkit.steps import drain
+from napari_segkit.steps import Finish, drain
 
 STACK = np.stack([coins()[:200, :230], coins()[100:300, 100:330]])
 TILES = 2 * 3 * 4
@@ -58,6 +58,28 @@ def test_a_folder_holds_what_memory_would(segmenter, tmp_path):
     for name in ("labels", "probabilities", "uncertainty"):
         np.testing.assert_array_equal(getattr(result, name)[:], getattr(expected, name))
     assert [file.name for file in tmp_path.iterdir()] == ["a.zarr"]
+
+
+def test_columns_give_the_same_and_what_is_done_at_the_end_is_told(
+    segmenter, predicted, tmp_path, monkeypatch
+):
+    expected = segmenter.predict(STACK)
+    predicted.clear()
+    monkeypatch.setattr(columns, "MAX_OPEN", 2**14)
+    steps = segmenter.predict_tiles(STACK, out=tmp_path / "a.zarr")
+    for _ in range(8):
+        next(steps)
+    with pytest.raises(StopIteration) as end:
+        steps.send(Finish())
+    part = end.value.value
+    assert part.is_partial
+    assert 0 < part.predicted.pixels < STACK.size
+    for box in [part.box for part in part.predicted.parts]:
+        np.testing.assert_array_equal(part.labels[box], expected[box])
+    with pytest.warns(UserWarning, match="goes on with it"):
+        labels = segmenter.predict(STACK, out=tmp_path / "a.zarr")
+    np.testing.assert_array_equal(labels[:], expected)
+    assert len(predicted) > TILES + 6  # at the edges of columns for both sides
 
 
 def test_verbs_return_the_arrays_of_the_folder(segmenter, tmp_path):

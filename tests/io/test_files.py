@@ -301,6 +301,14 @@ def test_missing_and_invalid_files_are_refused(tmp_path, name, read):
     assert "\n" not in str(caught.value)
 
 
+def test_a_damaged_tiff_is_told_as_such(tmp_path):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.ones((30, 40), np.uint8))
+    path.write_bytes(path.read_bytes()[:700])
+    with pytest.raises(ValueError, match=r"a\.tif cannot be read: it is damaged, or of a kind"):
+        read_image(path)
+
+
 def test_pickled_arrays_are_not_loaded(tmp_path):
     np.save(tmp_path / "a.npy", np.array([{}], object), allow_pickle=True)
     with pytest.raises(ValueError, match="cannot be read"):

@@ -27,6 +27,8 @@ from napari_segkit import (
 from napari_segkit.images.intensity import Statistics
 from napari_segkit.images.intensity_range import IntensityRange
 from napari_segkit.io.files import read_image
+from napari_segkit.io.label_classes import read_classes, read_record
+from napari_segkit.jobs import tiff_sink
 from napari_segkit.jobs.batch.one_file import FileSettings, PredictedFile
 from napari_segkit.jobs.batch.predict_files import Batch
 from napari_segkit.jobs.batch.processes import _Team
@@ -76,6 +78,12 @@ def written(folder):
     return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
 
 
+def stop_after(steps, count):
+    for _ in range(count):
+        next(steps)
+    steps.close()
+
+
 def test_a_broken_file_is_told_and_sub_folders_are_mirrored(segmenter, images, tmp_path):
     out = tmp_path / "out"
     steps, events = predict_files(segmenter, images, out), []
@@ -115,6 +123,38 @@ def test_measurements_are_in_world_units_with_the_doubtful_files_first(segmenter
     assert row["components-class 1"] == ndimage.label(labels == 1, np.ones((3, 3)))[1]
     assert row["unit"] == "um"
     assert 0 < row["uncertainty_mean"] < 1
+
+
+def test_what_does_not_fit_memory_goes_into_a_tiled_tiff_and_on_after_a_stop(
+    segmenter, tmp_path, monkeypatch
+):
+    def steps(name):
+        out, table = tmp_path / name, tmp_path / f"{name}.csv"
+        return predict_files(segmenter, image, f"{out}/", probabilities=True, measurements=table)
+
+    image = tmp_path / "x.tif"
+    write(image, np.tile(scene(4), (9, 1)))
+    drain(steps("memory"))
+    monkeypatch.setattr(tiff_sink, "fits_memory", lambda *_, **__: False)
+    count = len(list(steps("whole")))
+    stop_after(steps("stopped"), 1)
+    with pytest.warns(UserWarning, match="goes on with it"):
+        stop_after(steps("stopped"), count - 2)  # in the middle of the files
+    assert [file.name for file in (tmp_path / "stopped").iterdir()] == [".x.tif.segkit-part"]
+    with pytest.warns(UserWarning, match="goes on with it"):
+        drain(steps("stopped"))
+    for made in (tmp_path / "whole", tmp_path / "stopped"):
+        assert written(made) == ["probabilities/x.tif", "x.tif"]
+        for name in written(made):
+            expected, found = [read_image(f / name) for f in (tmp_path / "memory", made)]
+            np.testing.assert_array_equal(found.data, expected.data)
+            assert (found.axes, found.spacing) == (expected.axes, expected.spacing)
+        assert read_classes(made / "x.tif") == segmenter.classes
+        assert read_record(made / "x.tif")["file"] == "x.tif"
+        with tifffile.TiffFile(made / "x.tif") as file:
+            assert len(file.series[0].levels) == 2
+        tables = [pd.read_csv(tmp_path / f"{f}.csv") for f in ("memory", made.name)]
+        pd.testing.assert_frame_equal(*[table.drop(columns="labels") for table in tables])
 
 
 def test_a_second_run_goes_on_and_keeps_the_measurements(segmenter, images, tmp_path):

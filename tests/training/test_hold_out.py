@@ -10,6 +10,7 @@ from scipy import ndimage
 
 from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig, evaluate
 from napari_segkit.config import AugmentConfig, CleanConfig, RefineConfig
+from napari_segkit.images import run_lengths
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.classes import LabelClass
 from napari_segkit.images.labels import IGNORE
@@ -287,7 +288,16 @@ def test_one_image_cannot_be_held_out_whole():
             hold_out(SMALL, TrainConfig(validation=how), labelled(dense()))
 
 
-def test_masks_become_run_lengths_and_come_back():
+def test_no_region_of_an_image_is_held_out_that_takes_too_much_memory(monkeypatch):
+    monkeypatch.setattr(label_units, "free_memory", lambda _: 200 * 240)
+    _, held_out = hold_out(SMALL, TrainConfig(), labelled(dense()))
+    assert held_out.how is None
+    assert "GiB of memory" in held_out.about
+
+
+@pytest.mark.parametrize("block", [2**24, 20])
+def test_masks_become_run_lengths_and_come_back(monkeypatch, block):
+    monkeypatch.setattr(run_lengths, "BLOCK", block)
     mask = np.random.default_rng(0).random((9, 13)) < 0.5
     for each in (mask, ~mask, mask & False, mask | True):
         assert (from_runs(to_runs(each), each.shape) == each).all()

@@ -6,13 +6,15 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
+BLOCK = 2**24  # pixels of a mask whose runs are found at once, about
+
 
 def to_runs(mask: NDArray[np.bool_], most: int | None = None) -> list[int]:
     """Lengths of the runs of a mask in C order, false and true in turn, false first.
 
     If there are more than `most`, the shortest gaps between true pixels are closed.
     """
-    edges = np.flatnonzero(np.diff(mask.ravel().view(np.int8), prepend=0, append=0))
+    edges = _edges(mask)
     starts, stops = edges[::2], edges[1::2]
     if most is not None and len(edges) > most:
         gaps = starts[1:] - stops[:-1]
@@ -32,3 +34,15 @@ def from_runs(runs: Sequence[int], shape: Sequence[int]) -> NDArray[np.bool_]:
     for start, stop in zip(edges[::2], edges[1::2], strict=True):
         mask[start:stop] = True
     return mask.reshape(shape)
+
+
+def _edges(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Where the values of a mask change in C order; what is beside it is false."""
+    found: list[NDArray[np.int64]] = []
+    start, last = 0, False
+    for rows in np.array_split(mask, max(1, mask.size // BLOCK)):
+        flat = rows.ravel()
+        found.append(start + np.flatnonzero(np.diff(flat, prepend=last)))
+        start, last = start + flat.size, bool(flat[-1]) if flat.size else last
+    ends = np.array([start] if last else [], np.int64)
+    return np.concatenate([*found, ends])

@@ -48,6 +48,12 @@ def require_memory(plan: "TilePlan", *, probabilities: bool, keeps_labels: bool)
     )
 
 
+def fits_memory(plan: "TilePlan", *, probabilities: bool) -> bool:
+    """Whether the result and what is blended of it can be held in the free memory."""
+    parts = _needed(plan, probabilities=probabilities, keeps_labels=True)
+    return sum(parts.values()) <= free_memory("cpu")
+
+
 def _pixels(plan: "TilePlan") -> int:
     return prod(plan.original.label_shape) if plan.region is None else plan.region.pixels
 
@@ -59,6 +65,8 @@ def _needed(plan: "TilePlan", *, probabilities: bool, keeps_labels: bool) -> dic
     values = IDS if model.predicts_objects else np.min_scalar_type(max(model.values)).itemsize
     needs = {"labels": keeps_labels * pixels * values}
     needs["probabilities"] = probabilities * pixels * FLOAT * len(model.classes)
+    if keeps_labels and plan.settings.uncertainty:
+        needs["uncertainty"] = pixels * FLOAT
     if model.config.voxel_size is not None:
         needs["resampled image"] = FLOAT * prod(plan.image.shape)
     if plan.needs_whole_frames and not model.info.has_masks:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_segkit.images.labels import from_indices, likeliest
+from napari_segkit.images.regions import Part, Region, label_box
 from napari_segkit.images.types import AnyArray
 from napari_segkit.label_result import LabelResult
 from napari_segkit.refinement.blocks import relative_to
@@ -42,16 +43,28 @@ def predict_tiles(request: PredictRequest) -> Generator[TileStep, object, LabelR
 
 def result_of(plan: TilePlan, sink: Sink) -> LabelResult:
     """What a sink holds of a plan."""
+    is_partial = any(missing_cells(plan, sink, frame) for frame in plan.frames())
+    predicted = _finished(plan, sink) if is_partial else plan.region
     return LabelResult(
         sink.labels,
         plan.original.label_axes,
         plan.model.all_classes,
         plan.record(),
         sink.probabilities,
-        predicted=getattr(sink, "predicted", plan.region),
+        predicted=getattr(sink, "predicted", predicted),
         uncertainty=sink.uncertainty if isinstance(sink, UncertaintySink) else None,
-        is_partial=any(missing_cells(plan, sink, frame) for frame in plan.frames()),
+        is_partial=is_partial,
     )
+
+
+def _finished(plan: TilePlan, sink: Sink) -> Region:
+    """Where there are results of a plan that was ended early."""
+    axes, region, parts = plan.original.label_axes, plan.region, []
+    for frame in plan.frames():
+        for cell in filter(partial(sink.is_finished, frame), plan.cells_of(frame)):
+            box = label_box(axes, frame, cell.region)
+            parts.append(Part(box, None if region is None else region.within(box)))
+    return Region(axes, plan.original.label_shape, tuple(parts))
 
 
 def missing_cells(plan: TilePlan, sink: Sink, frame: dict[str, int]) -> list[Cell]:

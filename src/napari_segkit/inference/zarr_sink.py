@@ -71,6 +71,8 @@ class ZarrSink:
         Whether a former result, or an unfinished one of another prediction, is replaced.
     objects : ObjectConfig, optional
         Which objects are kept, of a model that predicts objects.
+    details : dict, optional
+        What the record says besides.
     """
 
     labels: Any = None  # zarr arrays, in the orientation of `image`
@@ -85,14 +87,15 @@ class ZarrSink:
         keep_probabilities: bool = False,
         overwrite: bool = False,
         objects: ObjectConfig | None = None,
+        details: Mapping[str, object] | None = None,
     ) -> None:
-        self.target = check_target(target, overwrite=overwrite)
-        self.table = table_file(self.target)
+        self.target, self.table = target, table_file(target)
+        self._image, self._overwrite = image, overwrite
+        self._objects, self._details = objects, details or {}
+        self._check()
         if objects is not None and not BlockStore(self.folder).joined.exists():
             check_output_path(self.table, overwrite=overwrite)
-        self._objects = objects
         self._lengths: Sequence[int] = ()
-        self._image, self._overwrite = image, overwrite
         self._keep_probabilities = keep_probabilities
         self._orientation, self._shape = "", image.label_shape  # of the plan's labels
         self._journal: Journal | None = None
@@ -115,6 +118,13 @@ class ZarrSink:
 
     def _open_journal(self) -> Journal:
         return Journal(part_folder(self.target) / JOURNAL)
+
+    @property
+    def result(self) -> ZarrResult:
+        """The arrays, once it is started."""
+        if self._result is None:
+            raise RuntimeError("start this sink with a plan first.")
+        return self._result
 
     def is_finished(self, frame: dict[str, int], cell: Cell) -> bool:
         """Whether a cell of a frame is written, by this process or one before."""
@@ -178,12 +188,14 @@ class ZarrSink:
 
     def finish(self, objects: Objects | None) -> Generator[Step, None, None]:
         """Make the coarse levels, write the table of objects, and give the folder its name."""
-        if self._result is None or self._journal is None:
-            raise RuntimeError("start this sink with a plan first.")
         write_table = partial(self._write_table, objects)
-        steps = finish_result(self._result, overwrite=self._overwrite, write_table=write_table)
-        with closing(self._journal):
+        steps = finish_result(self.result, overwrite=self._overwrite, write_table=write_table)
+        with closing(self):
             self._take((yield from steps))
+
+    def _check(self) -> None:
+        """Refuse a target that cannot be written."""
+        check_target(self.target, overwrite=self._overwrite)
 
     def _placed(self, objects: Objects | None) -> Objects | None:
         """Objects in the orientation of the image."""
@@ -223,6 +235,7 @@ class ZarrSink:
     def _record(self, plan: TilePlan) -> dict[str, object]:
         """What the pixels depend on, as JSON gives it back."""
         record = plan.record() | {
+            **self._details,
             "pixels": fingerprint(plan.original),
             "region": None if plan.region is None else _described(plan.region),
             "probabilities": self._keep_probabilities,
@@ -235,7 +248,8 @@ class ZarrSink:
         """Whether an unfinished result is of the same prediction; ValueError unless it may go."""
         before = unfinished.record
         changed = [key for key in record if record[key] != before.get(key)]
-        differ = [key for key in changed if key not in SETTINGS_THAT_MAY_CHANGE]
+        may_change = {*SETTINGS_THAT_MAY_CHANGE, *self._details}
+        differ = [key for key in changed if key not in may_change]
         if differ and not self._overwrite:
             raise ExistsError(
                 f"{self.target} was begun by another prediction ({_listed(differ)} differ): choose "

@@ -30,6 +30,16 @@ def as_paths(path: AnyPath | Sequence[AnyPath]) -> list[Path]:
     return [Path(path)] if isinstance(path, str | PathLike) else [Path(p) for p in path]
 
 
+def require_path(path: AnyPath) -> None:
+    """ValueError if this is an address of the internet, which `Path` makes a file of."""
+    address = re.fullmatch(r"(\w{2,}):[/\\]+(.*)", str(path))
+    if address:
+        raise ValueError(
+            f"{address[1]}://{address[2]} is an address: copy the file or folder to this computer, "
+            "and give its path there."
+        )
+
+
 def stem(path: Path) -> str:
     """File name without its ending, which may be ".nii.gz" or ".ome.tif"; numbers are no ending."""
     ending = r"(\.ome)?(\.zarr(?=\.zip$))?\.(?!\d+$)[^.]+(\.gz)?$"

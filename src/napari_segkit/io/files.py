@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from napari_segkit.arguments import as_path
+from napari_segkit.images.array_cache import MappedArray
 from napari_segkit.images.axes_image import (
     SPATIAL,
     AxesImage,
@@ -27,6 +28,7 @@ from napari_segkit.images.labels import LabelsError, as_unsigned, integer_labels
 from napari_segkit.images.notes import say_note, without_notes
 from napari_segkit.images.orientation import reorient
 from napari_segkit.images.types import AnyArray, LazyArray
+from napari_segkit.images.whole_numbers import integers_if_whole
 
 from .filenames import NUMPY, TIFF, AnyPath, ending
 from .geotiff import place_tags
@@ -95,6 +97,8 @@ def read_labels(
     if colours is None:
         colours = _own_colours(stored, file)
     values = _values(stored, file, colours)
+    if values.dtype == bool and not isinstance(values, np.ndarray):
+        values = MappedArray(values, integers_if_whole, np.dtype(np.uint8))
     if not np.issubdtype(values.dtype, np.integer):
         values = _as_integers(np.asarray(values), file)
     values = without_smears(values, file)

@@ -7,7 +7,7 @@ from itertools import chain
 from pathlib import Path
 from unicodedata import normalize
 
-from .filenames import CHANNEL, TABLES, AnyPath, stem
+from .filenames import CHANNEL, TABLES, AnyPath, require_path, stem
 from .plugin_names import without_image
 from .readers import can_read
 from .volume_files import LEFT_BY_SYSTEMS, is_dicom, visible_files, without_data_of_headers
@@ -88,6 +88,7 @@ def is_folder(path: Path) -> bool:
 
 def require_existing(path: AnyPath) -> Path:
     """The path; ValueError if there is no such file or folder, or nothing matches the pattern."""
+    require_path(path)
     if _is_pattern(Path(path)):
         if not _matches(Path(path)):
             raise ValueError(f"There is no file that matches the pattern {path}.")

@@ -12,7 +12,7 @@ import numpy as np
 from napari_segkit.images.types import ImageSource, LayerArray, LayerData, LayerOptions
 from napari_segkit.images.units import PixelSize
 
-from .filenames import NUMPY, TIFF, VOLUMES, ending
+from .filenames import NUMPY, TIFF, VOLUMES, ending, require_path
 from .numpy_files import read_npy, read_npz
 from .pictures import PICTURES, read_picture
 from .plugin_names import napari_reads, what_to_install
@@ -54,6 +54,7 @@ def read_source(path: Path, *, labels: bool, level: int = 0) -> FileContent:
     Of a pyramid in TIFF one level is read; other formats give all levels.
     """
     if not path.exists():
+        require_path(path)
         raise ValueError(f"There is no file {path}.")
     suffix = ending(path)
     with explain_read_errors(path):

@@ -19,6 +19,8 @@ def full_image(file: "TiffFile", path: Path) -> int:
     Images in other files, of which the metadata tell, are left out.
     """
     series, own = file.series, _in_this_file(file)
+    if not own:
+        raise ValueError("it is cut off or damaged, and holds no image: copy or export it again")
     full = [i for i in own if not series[i].keyframe.subfiletype & REDUCED_OR_MASK]
     chosen = max(full or own, key=lambda i: series[i].size)
     others = [_described(series[i]) for i in own if i != chosen]

@@ -12,7 +12,7 @@ from napari_segkit.config.pictures import Style
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.class_values import class_values
 from napari_segkit.images.classes import LabelClass
-from napari_segkit.io.filenames import ending, stem
+from napari_segkit.io.filenames import WRITTEN_TIFF, ending, stem
 from napari_segkit.io.files import check_output_file
 from napari_segkit.io.output_paths import check_output_path, require_space
 
@@ -95,6 +95,11 @@ class OutputOptions:
     def is_zarr(self, target: Path) -> bool:
         """Whether a result is written as a zarr folder."""
         return self.may_be_zarr and is_zarr_output(target)
+
+    def may_be_streamed(self, target: Path) -> bool:
+        """Whether a result larger than memory can be written: a TIFF of what was predicted."""
+        changes = self.masks.changes_values or self.overlay
+        return self.may_be_zarr and ending(target) in WRITTEN_TIFF and not changes
 
     def _check_zarr(self, target: Path) -> None:
         """Check a zarr folder, and that it can hold what is asked for."""

@@ -93,6 +93,8 @@ class _Choice(LabelUnits):
 
     def _regions(self, note: str) -> tuple[LabelledImages, HeldOut]:
         """Hold out parts of the images."""
+        if why := self.too_large():
+            return self._nothing(why)
         labelled, parts, counts = self.labelled, *self.parts()
         what = f"{int(counts.any(axis=1).sum())} regions or strokes"
         if self.is_folded:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_segkit.config import ModelSpec, TrainConfig
+from napari_segkit.devices import free_memory
 from napari_segkit.images.array_cache import MappedArray
 from napari_segkit.images.fingerprint import fingerprint
 from napari_segkit.images.labels import IGNORE, add_to_ids, to_indices
@@ -19,6 +20,7 @@ from .choose_parts import Counts
 from .dataset import LabelledImages
 from .label_parts import Mask, Parts, counts_of, divide, margin_around
 
+DIVIDING = 24  # bytes per pixel of an image that is divided into parts
 MAX_DIVIDED = 2**27  # pixels of the images that regions are held out of: their masks are kept
 
 
@@ -90,6 +92,17 @@ class LabelUnits:
             parts.append(add_to_ids(own, last))
             last += len(counts[-1])
         return parts, np.concatenate(counts)
+
+    def too_large(self) -> str:
+        """Why the images cannot be divided into parts in memory; empty if they can."""
+        largest = max(prod(image.label_shape) for image, _ in self.labelled.pairs)
+        needed, free = largest * DIVIDING / 2**30, free_memory("cpu") / 2**30
+        if needed <= free:
+            return ""
+        return (
+            f"holding regions of an image of {largest / 1e6:.0f} megapixels out needs about "
+            f"{needed:.1f} GiB of memory, of which {free:.1f} are free; give images for it"
+        )
 
     def _divided(self) -> set[int]:
         """Numbers of the images that are divided: all, or some at random of a large set."""

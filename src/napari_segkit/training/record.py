@@ -76,7 +76,7 @@ def _labelled(labels: LazyArray, labelled: LabelledImages, *, exactly: bool) -> 
     except Exception:  # noqa: BLE001
         values = None
     if values is None:
-        return np.ones(labels.shape, np.bool_)
+        return np.broadcast_to(np.True_, labels.shape)
     if labelled.class_of is not None:
         return np.asarray(values != IGNORE)
     return np.asarray(to_indices(values, [c.value for c in labelled.classes]) != IGNORE)

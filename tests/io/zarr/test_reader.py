@@ -207,6 +207,39 @@ def test_what_is_missing_is_told_before_the_work(tmp_path):
         read_image(path)
 
 
+def test_sizes_that_are_not_stored_or_impossible(tmp_path):
+    path = write(tmp_path / "a.zarr", [PIXELS[0, 0]], "yx", (1,))  # no scale of two numbers
+    assert (read_image(path).spacing, read_image(path).unit) == ((1, 1, 1), "")
+    path = write(tmp_path / "b.zarr", [PIXELS[0, 0]], "yx", (0, 1))
+    with pytest.raises(ValueError, match=r"b\.zarr .* its pixel size along Y is 0, but it must be"):
+        read_image(path)
+    path = write(
+        tmp_path / "c.zarr", [PIXELS[0]], "tyx", (0, 5, 5), axes=axes_of("tyx", "angstrom")
+    )
+    ((_, meta, _),) = get_reader(path)(path)
+    assert (meta["scale"], meta["units"]) == ([1, 0.5, 0.5], ("pixel", "nm", "nm"))
+
+
+def test_levels_in_the_wrong_order_are_refused(tmp_path):
+    path = write(tmp_path / "a.zarr", [PIXELS[0, :, ::2, ::2], PIXELS[0]], "zyx", (1, 1, 1))
+    with pytest.raises(ValueError, match="its levels are not one image in ever fewer pixels"):
+        read_image(path)
+
+
+def test_truth_values_are_labels_that_are_read_lazily(tmp_path):
+    labels = read_labels(write(tmp_path / "a.zarr", [MASK > 1], "yx", (1, 1)))
+    assert not isinstance(labels, np.ndarray)
+    np.testing.assert_array_equal(labels[3:9], MASK[3:9] > 1)
+    assert labels.dtype == labels[3:9].dtype == np.uint8
+
+
+@pytest.mark.parametrize("address", ["https://x.org/a.zarr", "s3://bucket/a.zarr"])
+def test_an_address_is_no_path(address):
+    for read in (read_image, find_images):
+        with pytest.raises(ValueError, match=f"{address} is an address: copy the file"):
+            read(address)
+
+
 def test_layers_of_an_image_with_channels_and_labels(tmp_path):
     channels = [{"label": "DAPI", "color": "0000FF", "window": {"start": 3, "end": 90}}, {}]
     levels = [PIXELS, PIXELS[:, :, ::2, ::2]]

@@ -109,6 +109,9 @@ def test_what_stands_there_is_replaced_only_if_it_is_a_result_and_that_is_wanted
     np.testing.assert_array_equal(open_result(target).labels[...], LABELS)
     drain(finish_result(open_unfinished(target), overwrite=True))
     np.testing.assert_array_equal(open_result(target).labels[...], 1 - LABELS)
+    drain(finish_result(make(target / "labels" / "corrected")))
+    with pytest.raises(ValueError, match="holds further labels, corrected: move them"):
+        check_target(target, overwrite=True)
     (tmp_path / "images").mkdir()
     zarr.open_group(tmp_path / "theirs.zarr", mode="w")
     for name in ("images", "theirs.zarr"):

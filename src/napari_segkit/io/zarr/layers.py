@@ -87,15 +87,17 @@ def _placed(image: ZarrImage, file: Path) -> LayerOptions:
     meta["axis_labels"] = tuple(axes)
     if stored:
         at = [stored.axes.index(axis) for axis in axes]
-        meta["scale"] = [stored.scale[i] for i in at]
-        meta["translate"] = [stored.translation[i] for i in at]
-        meta["units"] = tuple(_unit(stored.units[i]) for i in at)
+        factors, units = zip(*(_unit(stored.units[i]) for i in at), strict=True)
+        meta["scale"] = [stored.scale[i] * f for i, f in zip(at, factors, strict=True)]
+        meta["translate"] = [stored.translation[i] * f for i, f in zip(at, factors, strict=True)]
+        meta["units"] = units
     return meta
 
 
-def _unit(name: str) -> str:
-    """A unit as napari knows it."""
-    return length_unit(name)[1] or (name if name in TIMES else "pixel")
+def _unit(name: str) -> tuple[float, str]:
+    """Factor to a unit that napari knows, and its name."""
+    factor, unit = length_unit(name)
+    return factor, unit or (name if name in TIMES else "pixel")
 
 
 def _pyramid(levels: Sequence[ZarrPixels]) -> LayerArray:

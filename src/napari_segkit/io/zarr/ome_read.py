@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 from napari_segkit.images.axes_image import SPATIAL
@@ -50,13 +51,17 @@ def multiscale_of(ome: Mapping[str, Any], ndim: int) -> Multiscale:
     described = ome["multiscales"][0]
     axes, units = _axes(described.get("axes"), ndim)
     datasets = described["datasets"]
-    scale, translation = [1.0] * ndim, [0.0] * ndim
+    scale, translation, is_known = [1.0] * ndim, [0.0] * ndim, False
     for place in (datasets[0], described):  # what is said of all levels comes second
-        by, offset = _transform(place.get("coordinateTransformations", ()), ndim)
-        scale = [s * b for s, b in zip(scale, by, strict=True)]
-        translation = [t * b + o for t, b, o in zip(translation, by, offset, strict=True)]
+        by, offset = _transform(place.get("coordinateTransformations") or (), ndim)
+        scale = [s * b for s, b in zip(scale, by or [1.0] * ndim, strict=True)]
+        translation = [
+            t * b + o for t, b, o in zip(translation, by or [1.0] * ndim, offset, strict=True)
+        ]
+        is_known = is_known or by is not None
     paths = tuple(str(dataset["path"]) for dataset in datasets)
-    return Multiscale(paths, axes, tuple(scale), tuple(translation), units)
+    steps = tuple(_step(*each) for each in zip(axes, scale, strict=True))
+    return Multiscale(paths, axes, steps, tuple(translation), units if is_known else ("",) * ndim)
 
 
 def level_paths(ome: Mapping[str, Any]) -> list[str]:
@@ -66,7 +71,7 @@ def level_paths(ome: Mapping[str, Any]) -> list[str]:
 
 def channels_of(ome: Mapping[str, Any], count: int) -> list[Channel]:
     """How the channels are shown, as far as the group says."""
-    known = ome.get("omero", {}).get("channels", ())
+    known = (ome.get("omero") or {}).get("channels") or ()
     rows = [_channel(row) for row in known] if len(known) == count else []
     return rows or [Channel()] * count
 
@@ -96,7 +101,7 @@ def _axes(described: Any, ndim: int) -> tuple[str, tuple[str, ...]]:
     """Letters of TCZYX and units; versions before 0.3 had always these five."""
     rows = list(described or AXES[-ndim:].lower())
     names = [row["name"] if isinstance(row, Mapping) else row for row in rows]
-    units = [str(row.get("unit", "")) if isinstance(row, Mapping) else "" for row in rows]
+    units = [str(row.get("unit") or "") if isinstance(row, Mapping) else "" for row in rows]
     axes = "".join(str(name).upper() for name in names)
     if len(names) != ndim or len(axes) != ndim or not set(axes) <= set(AXES):
         raise ValueError(
@@ -106,9 +111,21 @@ def _axes(described: Any, ndim: int) -> tuple[str, tuple[str, ...]]:
     return axes, tuple(units)
 
 
-def _transform(steps: Any, ndim: int) -> tuple[list[float], list[float]]:
-    """Scale and translation of a list of transformations."""
-    scale, translation = [1.0] * ndim, [0.0] * ndim
+def _step(axis: str, step: float) -> float:
+    """A distance between pixels; of frames and channels 1 where it is none."""
+    if 0 < step < inf:
+        return step
+    if axis in SPATIAL:
+        raise ValueError(
+            f"its pixel size along {axis} is {step:g}, but it must be a positive number: correct "
+            "the scale in its metadata"
+        )
+    return 1.0
+
+
+def _transform(steps: Any, ndim: int) -> tuple[list[float] | None, list[float]]:
+    """Scale, if there is one, and translation of a list of transformations."""
+    scale, translation = None, [0.0] * ndim
     for step in steps:
         values = step.get(step.get("type"))
         if isinstance(values, list) and len(values) == ndim:

@@ -176,6 +176,10 @@ def _image(
 ) -> ZarrImage:
     """An image of the arrays of its levels: axes of one pixel are left out, colours come last."""
     finest = arrays[0]
+    if any(a.ndim != finest.ndim or a.size > finest.size for a in arrays):
+        raise ValueError(
+            "its levels are not one image in ever fewer pixels, the finest first: save it again"
+        )
     stored = multiscale_of(ome, finest.ndim) if ome else None
     axes = stored.axes if stored else _named_axes(finest)
     name = finest.path.rpartition("/")[0] if ome else finest.path

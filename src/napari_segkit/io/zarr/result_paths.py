@@ -12,12 +12,13 @@ import zarr
 
 from napari_segkit.arguments import as_path
 from napari_segkit.images.layer_metadata import KEY
-from napari_segkit.io.filenames import AnyPath
+from napari_segkit.io.filenames import AnyPath, shorten, stem
 from napari_segkit.io.output_paths import check_output_folder
 from napari_segkit.io.replace_file import ExistsError, WriteError, cause
 from napari_segkit.io.zarr_folders import LABELS
 
 PART = ".{}.segkit-part"
+PREDICTED = "prediction"  # of the labels of a result, its own
 
 
 def check_target(target: AnyPath, *, overwrite: bool = False) -> Path:
@@ -31,6 +32,10 @@ def check_target(target: AnyPath, *, overwrite: bool = False) -> Path:
             raise ExistsError(f"{path} exists already and is no result of SegKit: choose another.")
         if not overwrite:
             raise ExistsError(f"{path} exists already: choose another name, or overwrite.")
+        if added := _added_labels(path):
+            raise ExistsError(
+                f"{path} holds further labels, {shorten(added)}: move them, or choose another name."
+            )
     check_output_folder(path.parent)
     return path
 
@@ -44,7 +49,7 @@ def table_file(target: Path) -> Path:
     """The CSV file of objects beside a result, or beside the image that it belongs to."""
     image = image_of(target)
     if image is None:
-        return target.with_name(f"{target.stem}.csv")
+        return target.with_name(f"{stem(target)}.csv")
     return image.with_name(f"{image.stem}_{target.name}.csv")
 
 
@@ -94,6 +99,14 @@ def place_result(part: Path, target: Path) -> None:
                 old.rename(target)
             raise
     remove_folder(old)
+
+
+def _added_labels(result: Path) -> list[str]:
+    """Labels in the folder of a result that are not the result's own."""
+    labels = zarr.open_group(result, mode="r", use_consolidated=False).get(LABELS)
+    if not isinstance(labels, zarr.Group):
+        return []
+    return sorted(name for name in labels.group_keys() if name != PREDICTED)
 
 
 def _group(folder: Path) -> Any:

@@ -27,6 +27,7 @@ from .empty_images import Layout, make_group, make_image
 from .label_groups import list_labels
 from .ome_written import channel_attributes, group_attributes, joined, label_attributes
 from .result_paths import (
+    PREDICTED,
     check_target,
     explain_write_errors,
     image_of,
@@ -36,7 +37,7 @@ from .result_paths import (
 )
 
 RESULT = "result"
-PREDICTION = f"{LABELS}/prediction"
+PREDICTION = f"{LABELS}/{PREDICTED}"
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ def create_result(
     size, folder = PixelSize(spacing, unit), part_folder(path) / RESULT
     remove_folder(folder.parent)
     at, name, about = (
-        ("", path.name, joined(about, stored)) if image else (PREDICTION, "prediction", about)
+        ("", path.name, joined(about, stored)) if image else (PREDICTION, PREDICTED, about)
     )
     with explain_write_errors(path):
         if not image:
@@ -141,6 +142,15 @@ def open_result(target: AnyPath) -> ZarrResult:
     return _opened(path, path, "r")
 
 
+def write_coarse_levels(result: ZarrResult) -> Generator[Step, None, None]:
+    """Make the coarse levels that are not there yet, block by block."""
+    blocks = list(_coarse_blocks(result))
+    for done, block in enumerate(blocks, 1):
+        with explain_write_errors(result.target):
+            block.write()
+        yield Step(done, len(blocks))
+
+
 def finish_result(
     result: ZarrResult,
     *,
@@ -152,11 +162,7 @@ def finish_result(
     Stopped and called again, it goes on where it was. With `overwrite`, a former result goes.
     `write_table` writes the table that belongs to it, without which the folder gets no name.
     """
-    blocks = list(_coarse_blocks(result))
-    for done, block in enumerate(blocks, 1):
-        with explain_write_errors(result.target):
-            block.write()
-        yield Step(done, len(blocks))
+    yield from write_coarse_levels(result)
     for left in result.folder.rglob("*.partial"):  # of a process that was killed
         left.unlink()
     check_target(result.target, overwrite=overwrite)

@@ -22,6 +22,7 @@ from napari_segkit.steps import Step, until_finish
 from .measurements import Row, measured
 
 if TYPE_CHECKING:
+    from napari_segkit.inference.zarr_sink import ZarrSink
     from napari_segkit.segmenter import Segmenter
     from napari_segkit.trained_model import TrainedModel
 
@@ -88,6 +89,8 @@ def file_steps(
 
     `Finish` ends it without a result.
     """
+    from napari_segkit.jobs.tiff_sink import TiffSink
+
     model, output = segmenter.ready(), settings.output
     with new_folders(target):
         if settings.existing is not None:
@@ -95,7 +98,8 @@ def file_steps(
         output.check_files(target, objects=model.predicts_objects)
         image = _read(source, model, settings)
         output.check_format(target, model, image)
-        is_zarr = output.is_zarr(target)
+        details = {"file": source.name, **settings.details}
+        sink = _sink(target, image, model, settings, details)
         job = predict_job(
             segmenter,
             image,
@@ -106,24 +110,54 @@ def file_steps(
             probabilities=output.probabilities,
             region=settings.region and settings.region(image, source.path),
             cluster=settings.cluster,
-            out=target if is_zarr else None,
-            overwrite=output.overwrite,
+            sink=sink,
         )
         result = yield from until_finish(job.steps, lambda step: step)
-        details = {"file": source.name, **settings.details}
         row: Row = {}
         if settings.is_measured:
             row = measured(result, image, model)
-        categories = panoptic_categories(model)
-        writer = FileWriter(target, image, output, details, categories=categories)
         files = output.files(target, objects=model.predicts_objects)
-        if not is_zarr:
+        if sink is None:
+            categories = panoptic_categories(model)
+            writer = FileWriter(target, image, output, details, categories=categories)
             with writing():
                 files = writer.write(_asked_for(result, settings.config))
+        elif isinstance(sink, TiffSink):
+            steps = sink.write_files(result, uncertainty=output.uncertainty)
+            files = yield from until_finish(steps, lambda step: step)
     objects = None if result.objects is None else len(result.objects)
     if row:
         row = {"image": source.name, "labels": str(files[0])} | row
     return PredictedFile(source.name, files, objects, row)
+
+
+def _sink(
+    target: Path,
+    image: AxesImage,
+    model: "TrainedModel",
+    settings: FileSettings,
+    details: Mapping[str, object],
+) -> "ZarrSink | None":
+    """What takes a result that goes to the disk piece by piece; None: it is made in memory."""
+    from napari_segkit.inference.zarr_sink import ZarrSink
+    from napari_segkit.jobs.tiff_sink import TiffSink, is_too_large
+
+    output, config, kind = settings.output, settings.predict_config, ZarrSink
+    if not output.is_zarr(target):
+        kept, kind = output.probabilities, TiffSink
+        if not (
+            output.may_be_streamed(target)
+            and is_too_large(model, image, settings.tile, config, probabilities=kept)
+        ):
+            return None
+    return kind(
+        target,
+        image,
+        keep_probabilities=output.probabilities,
+        overwrite=output.overwrite,
+        objects=output.objects if model.predicts_objects else None,
+        details=details,
+    )
 
 
 def _asked_for(result: LabelResult, config: PredictConfig) -> LabelResult:
