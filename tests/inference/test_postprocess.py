@@ -237,8 +237,8 @@ def test_the_parts_of_a_merged_model_read_the_image_one_after_the_other(
 ):
     planned, make_plan = [], request.make_plan
 
-    def note_plan(*arguments):
-        planned.append(weakref.ref(plan := make_plan(*arguments)))
+    def note_plan(*arguments, **options):
+        planned.append(weakref.ref(plan := make_plan(*arguments, **options)))
         return plan
 
     monkeypatch.setattr(request, "make_plan", note_plan)

@@ -137,7 +137,13 @@ def test_the_callers_random_state_is_not_changed(spec, tmp_path):
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
-@pytest.mark.parametrize("name", [info.name for info in list_models() if not info.features])
+NETWORKS = [info.name for info in list_models() if not info.features]
+FAST = ("unet", "dpt", "deeplabv3_torchvision", "segresnet", "maskrcnn")  # one of each library
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.slow] * (n not in FAST)) for n in NETWORKS]
+)
 def test_estimating_the_memory_of_a_model_draws_nothing(name):
     ndim = next(info for info in list_models() if info.name == name).dims[0]
     before = torch.random.get_rng_state()

@@ -125,9 +125,9 @@ class AxesImage:
         except Exception as error:
             if not hasattr(self.data, "chunks") or is_out_of_memory(error):
                 raise
-            reason = " ".join(str(error).split()) or type(error).__name__
+            reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
             raise OSError(
-                f"{self.name} cannot be read at {_place(self, index)}: {reason}"
+                f"{self.name} cannot be read at {_place(self, index)}: {reason}."
             ) from error
 
     def write(

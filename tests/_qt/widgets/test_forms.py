@@ -16,6 +16,7 @@ from napari_segkit._qt.widgets.refine_form import RefineForm
 from napari_segkit._qt.widgets.section import Section
 from napari_segkit.config import (
     CleanConfig,
+    ClusterConfig,
     ModelSpec,
     ObjectConfig,
     RefineConfig,
@@ -105,6 +106,8 @@ def valid(draw, cls):
         values["voxel_size"] = None
     if cls is TrainConfig and values["epochs"] is None:
         values["minutes"] = values["minutes"] or 1.0
+    if cls is ClusterConfig and not (values["scheduler"] or "").strip():
+        values["scheduler"] = None
     return cls(**values)
 
 

@@ -18,6 +18,16 @@ RANDOM = np.random.default_rng(0)
 CLASSES = (LabelClass(1, "cell", "#ff8000"), LabelClass(2, "nucleus", "#00ff80"))
 
 
+@pytest.mark.parametrize(("axes", "shape"), [("YX", (600, 520)), ("ZYX", (1, 600, 520))])
+def test_ids_of_objects_and_axes_of_length_one_are_read_again(tmp_path, axes, shape):
+    ids = RANDOM.integers(0, 2**20, shape).astype(np.int32)
+    file = tmp_path / "ids.tif"
+    drain(write_tiff_pyramid(file, [ids, ids[..., ::2, ::2]], FileMetadata(axes, unit="um")))
+    np.testing.assert_array_equal(read_labels(file), ids)
+    with tifffile.TiffFile(file) as tiff:
+        np.testing.assert_array_equal(tiff.series[0].asarray().reshape(shape), ids)
+
+
 @pytest.mark.parametrize(("axes", "shape"), [("YX", (1100, 700)), ("ZYX", (3, 600, 520))])
 def test_labels_and_their_levels_are_read_again(tmp_path, axes, shape):
     levels = [RANDOM.integers(0, 3, shape).astype(np.uint8)]

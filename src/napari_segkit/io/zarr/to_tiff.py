@@ -27,12 +27,16 @@ Tiles = Iterator[AnyArray]
 def write_tiff_pyramid(
     file: Path, levels: Sequence[LazyArray], metadata: FileMetadata, *, overwrite: bool = False
 ) -> Generator[Step, None, None]:
-    """Write the levels of an image, the finest first, with the metadata of other TIFF files."""
+    """Write the levels of an image, the finest first, with the metadata of other TIFF files.
+
+    What OME-TIFF cannot describe, such as an axis of length 1, gets no coarse levels.
+    """
     import tifffile
 
-    finest, total, done = levels[0], sum(map(_band_count, levels)), 0
-    size = metadata.pixel_size
+    size, finest = metadata.pixel_size, _Unsigned(levels[0])
     ome, described = tiff_metadata(finest, metadata.axes, size, metadata.record)
+    levels = [finest, *map(_Unsigned, levels[1:])] if ome else [finest]
+    total, done = sum(map(_band_count, levels)), 0
     with (
         atomic_write(file, overwrite=overwrite) as stream,
         tifffile.TiffWriter(stream, bigtiff=True, ome=ome) as writer,
@@ -57,6 +61,18 @@ def write_tiff_pyramid(
             for _ in _in_thread(write, _bands(level)):
                 done += 1
                 yield Step(done, total)
+
+
+class _Unsigned:
+    """An array whose signed integers, all 0 or more, are stored as unsigned ones."""
+
+    def __init__(self, array: LazyArray) -> None:
+        self._array, self.shape, self.ndim = array, tuple(array.shape), array.ndim
+        kind = array.dtype.kind.replace("i", "u")
+        self.dtype = np.dtype(f"{kind}{array.dtype.itemsize}")
+
+    def __getitem__(self, index: Any, /) -> AnyArray:
+        return np.asarray(self._array[index]).astype(self.dtype, copy=False)
 
 
 def _in_thread(write: Callable[[Tiles], None], bands: Iterator[AnyArray]) -> Iterator[None]:

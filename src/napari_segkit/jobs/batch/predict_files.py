@@ -179,7 +179,7 @@ class Batch:
 def predict_files(
     segmenter: "Segmenter",
     images: AnyPath | Sequence[AnyPath],
-    output: AnyPath,
+    out: AnyPath,
     tile: TileConfig | None = None,
     *,
     axes: str | None = None,
@@ -208,7 +208,7 @@ def predict_files(
     images : path or sequence of paths
         Image files, folders with their sub-folders, patterns such as ``"plate/*/*.tif"``, or a CSV
         list with the column images.
-    output : path
+    out : path
         Folder of the results. Sub-folders of a folder of images are made there, too, and labels
         have the name of their image. For a single image also a file.
     tile, axes, spacing, objects, refine, config
@@ -260,9 +260,9 @@ def predict_files(
         may_be_zarr=True,
     )
     files_of = partial(made.files, objects=model.predicts_objects)
-    found = say_labels(find_files(given, output))
+    found = say_labels(find_files(given, out))
     found = group_channels(found, model.channels, axes=axes, like=model.axes)
-    jobs = plan_files(given, found, output, suffix, files_of)
+    jobs = plan_files(given, found, out, suffix, files_of)
     refine = segmenter.refine if refine is None else refine
     existing = existing_results(segmenter, refine, config, made) if skip_existing else None
     left, skipped = _without_existing(jobs, existing)

@@ -81,7 +81,9 @@ def test_a_level_lies_where_napari_shows_it(viewer):
 
 
 def test_layers_are_chosen_for_channels_by_their_names(options, viewer, model):
-    named = replace(model, channels=2, contrast=(), channel_names=("t1", "t2"), axes="CYX")
+    named = replace(
+        model, channels=2, contrast=(), intensities=None, channel_names=("t1", "t2"), axes="CYX"
+    )
     layers = {
         name: viewer.add_image(MASK * 1.0, name=name)
         for name in ("a t1", "a t2", "b t1", "b t2", "b T1 small")
@@ -103,7 +105,9 @@ def test_layers_are_chosen_for_channels_by_their_names(options, viewer, model):
 
 
 def test_one_image_with_all_channels_needs_no_rows(options, viewer, model):
-    named = replace(model, channels=2, contrast=(), channel_names=("t1", "t2"), axes="CYX")
+    named = replace(
+        model, channels=2, contrast=(), intensities=None, channel_names=("t1", "t2"), axes="CYX"
+    )
     both = viewer.add_image(np.zeros((2, 32, 24)))
     options.show_image(both, "CYX", named)
     assert options.source is both

@@ -116,14 +116,14 @@ class PredictDock(Dock):
     def predict(self) -> None:
         """Predict the chosen image in the background."""
         try:
-            task = self._run()
+            task = self._start()
         except ValueError as error:
             self.bar.show_status(error_text(error, "Predict"))
             return
         task.written.connect(self._on_written)
         self.bar.follow(task)
 
-    def _run(self) -> Task:
+    def _start(self) -> Task:
         if self.where.follows:
             return self._follow_view()
         if self.where.is_files:
