@@ -30,7 +30,7 @@ def keeping_freed_memory() -> Iterator[None]:
 
 
 def give_back() -> None:
-    """Give back what is kept so far: threads that read and write chunks keep much each."""
+    """Give back what is kept so far."""
     if glibc := _glibc():
         glibc.malloc_trim(0)
 
