@@ -29,12 +29,6 @@ def keeping_freed_memory() -> Iterator[None]:
         _leave()
 
 
-def give_back() -> None:
-    """Give back what is kept so far."""
-    if glibc := _glibc():
-        glibc.malloc_trim(0)
-
-
 def share_heap() -> None:
     """Let threads that are started later use the heap whose freed memory is kept."""
     if glibc := _glibc():

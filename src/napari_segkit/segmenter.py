@@ -748,8 +748,7 @@ learning_rates
                 objects=objects if model.predicts_objects else None,
             )
         if isinstance(sink, ZarrSink):
-            with keeping_freed_memory():
-                prediction = yield from predict_to_zarr(request, sink, predict)
+            prediction = yield from predict_to_zarr(request, sink, predict)
             return _with_region(prediction, wanted)
         with keeping_freed_memory():
             prediction = yield from predict(request)

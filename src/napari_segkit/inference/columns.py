@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from .plan import TilePlan
 
 FLOAT = 4  # bytes
-MAX_OPEN = 2**27  # bytes of the sums of cells that are not complete yet
+MAX_OPEN = 2**28  # bytes of the sums of cells that are not complete yet
 
 
 def in_columns(plan: "TilePlan", cells: Sequence[Cell]) -> list[list[Cell]]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from napari_segkit.config import ObjectConfig
 from napari_segkit.config._schema import to_dict
-from napari_segkit.freed_memory import give_back, share_heap
+from napari_segkit.freed_memory import share_heap
 from napari_segkit.images.axes_image import SPATIAL, AxesImage
 from napari_segkit.images.fingerprint import fingerprint
 from napari_segkit.images.notes import say_note
@@ -49,7 +49,6 @@ from .request import PredictRequest, PredictTiles
 
 JOURNAL = "journal.txt"
 SMALL_CHUNK = 2**16  # pixels
-PIXELS_BETWEEN = 2**19  # after which memory that was freed is given back
 SETTINGS_THAT_MAY_CHANGE = ("batch_size", "device", "threads", "tiles_at_once")
 
 
@@ -99,7 +98,6 @@ class ZarrSink:
         self._keep_probabilities = keep_probabilities
         self._orientation, self._shape = "", image.label_shape  # of the plan's labels
         self._journal: Journal | None = None
-        self._since = 0  # pixels written since memory was given back
         self._result: ZarrResult | None = None
 
     def start(self, plan: TilePlan) -> None:
@@ -152,10 +150,6 @@ class ZarrSink:
             stored = self._result.probability_axes
             self._store(self.probabilities, stored, frame, cell, probabilities)
         self._journal.add(_name(frame, cell))
-        self._since += labels.size
-        if self._since >= PIXELS_BETWEEN:
-            self._since = 0
-            give_back()
 
     def write_uncertainty(
         self, frame: dict[str, int], cell: Cell, uncertainty: NDArray[np.float32]
