@@ -11,6 +11,7 @@ from threading import Lock
 import torch
 
 from napari_segkit import devices, model_file
+from napari_segkit.freed_memory import keeping_freed_memory
 from napari_segkit.io.replace_file import atomic_write
 from napari_segkit.trained_model import TrainedModel
 from napari_segkit.versions import versions
@@ -70,7 +71,7 @@ def predict_on_worker(
             "the same version on all workers."
         )
     device = devices.choose()
-    with _torch_threads(threads), _alone(device):
+    with keeping_freed_memory(), _torch_threads(threads), _alone(device):
         cells = predict_block(block, _loaded(model, device), device)
     return cells, WorkerRecord(address, device.type, others)
 
