@@ -76,6 +76,11 @@ def _connect(config: ClusterConfig) -> "Client":
         ) from None
     address = config.scheduler or ""
     is_file = Path(address).is_file()
+    if address.lower().endswith(".json") and not is_file:
+        raise ValueError(
+            f"scheduler is {address}, and there is no such file: give the file that the scheduler "
+            "writes, or its address."
+        )
     try:
         return Client(
             None if is_file else address,
