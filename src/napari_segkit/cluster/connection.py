@@ -2,7 +2,7 @@
 
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dask
 
@@ -81,21 +81,40 @@ def _connect(config: ClusterConfig) -> "Client":
             f"scheduler is {address}, and there is no such file: give the file that the scheduler "
             "writes, or its address."
         )
+    begun: list[Client] = []
+
+    class NotedClient(Client):
+        """Known even if it fails to start.
+
+        Left to the garbage collector, it may end while another one starts, and wait for it forever.
+        """
+
+        def start(self, **options: Any) -> Any:
+            begun.append(self)
+            return super().start(**options)  # type: ignore[no-untyped-call]
+
     try:
-        return Client(
+        return NotedClient(  # type: ignore[no-untyped-call]
             None if is_file else address,
             scheduler_file=address if is_file else None,
             timeout=config.timeout,
             set_as_default=False,
             name="napari-segkit",
         )
-    except (TimeoutError, OSError) as error:
-        raise ConnectionError(
-            f"The scheduler {address} does not answer within {config.timeout:g} s: see whether it "
-            "runs and this machine reaches it, or give another address."
-        ) from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(
-            f"scheduler is {given(address)}: give an address such as 'tcp://10.0.0.5:8786', or the "
-            "JSON file that the scheduler writes."
-        ) from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        for client in begun:
+            client.close(timeout=config.timeout)
+        raise _not_connected(error, config) from error
+
+
+def _not_connected(error: Exception, config: ClusterConfig) -> Exception:
+    """The error of an address at which no scheduler answers, or that is none."""
+    if isinstance(error, OSError):  # a TimeoutError is one
+        return ConnectionError(
+            f"The scheduler {config.scheduler} does not answer within {config.timeout:g} s: see "
+            "whether it runs and this machine reaches it, or give another address."
+        )
+    return ValueError(
+        f"scheduler is {given(config.scheduler)}: give an address such as 'tcp://10.0.0.5:8786', "
+        "or the JSON file that the scheduler writes."
+    )
