@@ -10,7 +10,7 @@ from napari_segkit.tiling import TILE, round_up
 from .facts import Budget, Facts
 from .reason import Reason
 
-BATCHES = (16, 8, 4)
+BATCHES = {2: (16, 8, 4), 3: (4, 2)}  # by dimensions
 MEMORY_PART = 3  # a third of the free memory: a training shares it with predictions
 
 
@@ -30,13 +30,23 @@ def imagenet_weights(
 
 
 def batch_size(spec: ModelSpec, config: TrainConfig, facts: Facts, budget: Budget) -> Reason | None:
-    """The largest batch that fits a third of the memory of a graphics card."""
-    if budget.is_cpu or "batch_size" in model_info(spec.name).unused:
+    """The largest batch that fits a third of the memory of a graphics card; small ones of blocks."""
+    if "batch_size" in model_info(spec.name).unused:
         return None
+    if not budget.is_cpu:
+        return _largest_batch(spec, config, facts, budget)
+    if _ndim(spec) == 3:
+        return Reason("batch_size", 2, "On a CPU two blocks at a time, for more steps.")
+    return None
+
+
+def _largest_batch(
+    spec: ModelSpec, config: TrainConfig, facts: Facts, budget: Budget
+) -> Reason | None:
     from napari_segkit.models.memory_estimate import estimate_memory
 
     inputs, patch = _inputs(spec, config, facts), _patch(spec, config, facts)
-    for size in BATCHES:
+    for size in BATCHES[_ndim(spec)]:
         memory = estimate_memory(resolve(spec), inputs, patch, size).training_memory
         if memory * MEMORY_PART <= budget.memory:
             shape = " x ".join(map(str, patch))
@@ -48,15 +58,19 @@ def batch_size(spec: ModelSpec, config: TrainConfig, facts: Facts, budget: Budge
     return None
 
 
+def _ndim(spec: ModelSpec) -> int:
+    return 3 if spec.dims == "3D" else 2
+
+
 def _inputs(spec: ModelSpec, config: TrainConfig, facts: Facts) -> Inputs:
-    ndim = 3 if spec.dims == "3D" else 2
+    ndim = _ndim(spec)
     values = {v for v in facts.counts if v != config.unlabelled}
     classes = 2 if facts.objects else max(2, len(values))
     return Inputs(facts.channels, outputs(spec, classes, config), facts.spacing[-ndim:])
 
 
 def _patch(spec: ModelSpec, config: TrainConfig, facts: Facts) -> tuple[int, ...]:
-    ndim = 3 if spec.dims == "3D" else 2
+    ndim = _ndim(spec)
     strides = stride_of(resolve(spec), facts.spacing[-ndim:])
     edge = config.tile.tile_size or TILE[ndim]
     shape = (min(edge, length) for length in facts.shape[-ndim:])

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from math import ceil
 
 from napari_segkit.models import model_info
+from napari_segkit.models.presets import TOUCHING, VOLUME, volume_preset
 from napari_segkit.tiling import TILE
 
 from .facts import Budget, Facts
@@ -26,14 +27,7 @@ LARGEST_TILE = 512
 FILLED = 0.8  # of the pixels are objects: walls divide them
 
 Settings = Mapping[str, object]
-SCRIBBLES, FAST, BALANCED, GPU = (
-    "scribbles, in seconds",
-    "fast on CPU",
-    "balanced",
-    "best on a GPU",
-)
-TOUCHING, VOLUME = "touching cells or nuclei", "volume"
-
+SCRIBBLES, FAST, BALANCED = "scribbles, in seconds", "fast on CPU", "balanced"
 
 Rule = Callable[[Facts, Budget, Settings], Reason | None]
 
@@ -125,15 +119,17 @@ def objects(facts: Facts, budget: Budget, settings: Settings) -> Reason | None:
     return Reason("objects", "distance", text)
 
 
-def preset(facts: Facts, budget: Budget, settings: Settings) -> Reason | None:
-    """The method, with the settings of a preset."""
+def model(facts: Facts, budget: Budget, settings: Settings) -> Reason | None:
+    """The method: that of a preset, or a network of volumes for objects in them."""
     if "name" in settings:
         return None
     if settings.get("objects"):
         return _method_of_objects(facts, settings)
     if not _needs_network(settings) and (reason := _pixel_classifier(facts, budget, settings)):
         return reason
-    return _network(facts, budget)
+    if facts.is_volume:
+        return _method_of_volumes(facts, budget)
+    return _network(budget)
 
 
 def _needs_network(settings: Settings) -> bool:
@@ -145,8 +141,8 @@ def _needs_network(settings: Settings) -> bool:
 def _method_of_objects(facts: Facts, settings: Settings) -> Reason:
     if facts.is_volume and settings.get("dims") != "2D":
         text = f"{facts.shape[0]} slices: a 3D network sees an object in all of its slices."
-        return Reason("preset", VOLUME, text)
-    return Reason("preset", TOUCHING, "A U-Net separates objects best after the same minutes.")
+        return Reason("name", "unet3d", text)
+    return Reason("preset", TOUCHING.name, "A U-Net separates objects best in the same minutes.")
 
 
 def _pixel_classifier(facts: Facts, budget: Budget, settings: Settings) -> Reason | None:
@@ -155,40 +151,38 @@ def _pixel_classifier(facts: Facts, budget: Budget, settings: Settings) -> Reaso
         return Reason("preset", SCRIBBLES, f"{text}classifier, which trains in seconds.")
     part = facts.painted_part
     if settings.get("unlabelled", 0) == 0 and part < FEW_STROKES:
-        return Reason(
-            "preset",
-            SCRIBBLES,
-            f"{percent(part)} of the pixels are labelled, which is little for a network: the pixel "
-            "classifier trains on them in seconds.",
-        )
-    if budget.is_cpu and budget.cpu_minutes < SHORT:
-        return Reason(
-            "preset",
-            SCRIBBLES,
-            f"{_time(budget)} are short for a network: the pixel classifier trains in seconds.",
-        )
+        text = f"{percent(part)} of the pixels are labelled, which is little for a network"
+        end = "the pixel classifier trains on them in seconds."
+        return Reason("preset", SCRIBBLES, f"{text}: {end}")
+    if budget.is_cpu and budget.cpu_minutes < SHORT and not facts.is_volume:
+        text = f"{_time(budget)} are short for a network"
+        return Reason("preset", SCRIBBLES, f"{text}: the pixel classifier trains in seconds.")
     return None
 
 
-def _network(facts: Facts, budget: Budget) -> Reason:
+def _method_of_volumes(facts: Facts, budget: Budget) -> Reason:
+    base = volume_preset(budget.device, budget.minutes)
+    title = model_info(base.spec.name).title
+    time = _time(budget) if budget.is_cpu else "A graphics card"
+    how = {"2D": ", slice by slice", "3D": " in 3D"}.get(base.spec.dims, "")
+    text = f"{facts.shape[0]} slices. {time}: {title}{how} gets furthest."
+    return Reason("preset", VOLUME, text)
+
+
+def _network(budget: Budget) -> Reason:
     if not budget.is_cpu:
-        return _network_on_gpu(facts, budget)
+        text = "A U-Net with ResNet-18 trains in minutes on a graphics card."
+        return Reason("preset", BALANCED, text)
     if budget.cpu_minutes < LONG:
         text = f"{_time(budget)} are few: a light network sees more examples."
         return Reason("preset", FAST, text)
     return Reason("preset", BALANCED, f"{_time(budget)} are enough for a U-Net with ResNet-18.")
 
 
-def _network_on_gpu(facts: Facts, budget: Budget) -> Reason:
-    if facts.is_volume and facts.anisotropy <= 2 * NEARLY_CUBES:
-        text = f"{facts.shape[0]} slices and a graphics card: a 3D network sees all of them."
-        return Reason("preset", VOLUME, text)
-    return Reason("preset", BALANCED, "A U-Net with ResNet-18 trains in minutes on this card.")
-
-
 def _time(budget: Budget) -> str:
     threads = f"{budget.threads} thread{'s' * (budget.threads > 1)}"
-    return f"{budget.minutes:g} minutes on {threads} of a CPU"
+    minutes = f"{budget.minutes:g} minute{'s' * (budget.minutes != 1)}"
+    return f"{minutes} on {threads} of a CPU"
 
 
 def dims(facts: Facts, budget: Budget, settings: Settings) -> Reason | None:
@@ -259,5 +253,5 @@ def loss(facts: Facts, budget: Budget, settings: Settings) -> Reason | None:
     return Reason("loss", "cross_entropy_dice", text)
 
 
-RULES: tuple[Rule, ...] = (labels_are, unlabelled, objects, preset)
+RULES: tuple[Rule, ...] = (labels_are, unlabelled, objects, model)
 RULES_OF_METHOD: tuple[Rule, ...] = (dims, voxel_size, tile_size, loss)

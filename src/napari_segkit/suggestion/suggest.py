@@ -8,7 +8,7 @@ from napari_segkit.arguments import as_device
 from napari_segkit.config import ModelSpec, TrainConfig
 from napari_segkit.config._schema import change, config_fields
 from napari_segkit.models import resolve
-from napari_segkit.models.presets import PRESETS, Preset
+from napari_segkit.models.presets import Preset, presets_for
 from napari_segkit.steps import Step, drain, warn_if_blocking
 from napari_segkit.training_set import TrainingRow, TrainingSet, as_training_set
 
@@ -176,7 +176,8 @@ def propose(facts: Facts, budget: Budget, given: Mapping[str, object]) -> Sugges
     """Apply the rules one after the other; what is given is kept."""
     settings: dict[str, Any] = dict(given)
     reasons = list(_decided(RULES, facts, budget, settings))
-    base = PRESETS.get(settings.get("preset", "")) or Preset("", "", ModelSpec())
+    presets = presets_for(budget.device, budget.minutes)
+    base = presets.get(settings.get("preset", "")) or Preset("", "", ModelSpec())
     settings.setdefault("name", base.spec.name)
     reasons += _decided(RULES_OF_METHOD, facts, budget, settings)
     reasons += _of_model(base, facts, budget, settings)
