@@ -30,7 +30,7 @@ def imagenet_weights(
 
 
 def batch_size(spec: ModelSpec, config: TrainConfig, facts: Facts, budget: Budget) -> Reason | None:
-    """The largest batch that fits a third of the memory of a graphics card; small ones of blocks."""
+    """The largest batch that fits a third of the memory of a graphics card; two blocks on a CPU."""
     if "batch_size" in model_info(spec.name).unused:
         return None
     if not budget.is_cpu:
