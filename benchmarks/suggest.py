@@ -1,6 +1,6 @@
 """What is suggested for images and labels, beside the presets, after the same minutes.
 
-    python benchmarks/suggest.py --data FOLDER [--minutes 5] [--cpu] [--output results.csv] [sets ...]
+    python benchmarks/suggest.py --data FOLDER [--minutes 5] [--cpu] [--output FILE] [sets ...]
 
 The suggestion is given images, labels, axes and voxel size, and nothing else. Each preset is given
 what the labels mean, too. Random weights, seed 0, the splits of the data sets; sets named "strokes"
@@ -62,9 +62,9 @@ def of_objects(name: str, data: Path) -> Set:
 
 
 SETS = {
-    **{name: of_classes for name in CLASSES},
+    **dict.fromkeys(CLASSES, of_classes),
     **{f"{name} strokes": of_strokes for name in WITH_STROKES},
-    **{name: of_objects for name in objects.SETS},
+    **dict.fromkeys(objects.SETS, of_objects),
 }
 
 

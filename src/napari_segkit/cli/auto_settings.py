@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from napari_segkit.config import ModelSpec, TrainConfig
 from napari_segkit.steps import drain
-from napari_segkit.suggestion.reason import Reason
-from napari_segkit.suggestion.suggest import DEFAULT_MINUTES, FIELDS, Suggestion, suggestions
 
 from .options import flag, read_options
 from .terminal import print_warnings, say
 
 if TYPE_CHECKING:
+    from napari_segkit.suggestion.reason import Reason
+    from napari_segkit.suggestion.suggest import Suggestion
     from napari_segkit.training_set import TrainingSet
 
 
@@ -53,7 +53,9 @@ def suggested_settings(
     return read_options(args, found.spec), read_options(args, found.config)
 
 
-def _suggestion(args: Namespace, training_set: "TrainingSet") -> Suggestion:
+def _suggestion(args: Namespace, training_set: "TrainingSet") -> "Suggestion":
+    from napari_segkit.suggestion.suggest import DEFAULT_MINUTES, FIELDS, suggestions
+
     given = {n: value for n, value in vars(args).items() if n in FIELDS - {"options", "augment"}}
     steps = suggestions(
         training_set,
@@ -67,6 +69,6 @@ def _suggestion(args: Namespace, training_set: "TrainingSet") -> Suggestion:
         return drain(steps)
 
 
-def _as_option(reason: Reason) -> str:
+def _as_option(reason: "Reason") -> str:
     value = "none" if reason.value is None else shlex.quote(str(reason.value))
     return f"{flag(reason.setting)} {value}"
