@@ -4,6 +4,7 @@ from math import ceil, log2
 
 import torch
 
+CHUNK = 2**16  # keys written at once, so that their int64 slots stay in the cache
 FACTOR = 0x1E3779B97F4A7C15
 
 
@@ -25,7 +26,8 @@ class KeyNumbers:
         self._bits = max(4, ceil(log2(max(len(keys), 1))))
         table = torch.zeros(length or 2**self._bits, dtype=keys.dtype, device=keys.device)
         slots = self._slots(keys)
-        table.scatter_(0, slots.long(), keys)
+        for near_slots, near_keys in zip(slots.split(CHUNK), keys.split(CHUNK), strict=True):
+            table.scatter_(0, near_slots.long(), near_keys)
         filled = table.nonzero().flatten()
         self.keys, self._rest, self._first_rest = table[filled], None, len(filled)
         if not self._direct:

@@ -8,6 +8,7 @@ import torch
 
 from napari_segkit.config import CRFConfig
 from napari_segkit.devices import choose
+from napari_segkit.freed_memory import keeping_freed_memory
 from napari_segkit.images.types import AnyArray, Floats
 from napari_segkit.refinement.smoothing_method import BlockSmoother, SmoothingMethod
 
@@ -51,6 +52,7 @@ class CRF(SmoothingMethod):
         if self._compatibility is not None:
             costs = _costs(self._compatibility, classes, torch_device)
 
+        @keeping_freed_memory()
         @torch.inference_mode()
         def run(probabilities: Floats, intensities: Floats | None, start: Sequence[int]) -> Floats:
             before = torch.from_numpy(probabilities).to(torch_device)
