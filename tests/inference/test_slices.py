@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from napari_segkit import CleanConfig, ClusterConfig, ModelSpec, PredictConfig, RefineConfig
 from napari_segkit.cluster.predict import predict_tiles as predict_on_cluster
 from napari_segkit.images.axes_image import AxesImage
+from napari_segkit.images.classes import LabelClass
 from napari_segkit.images.intensity import measure_statistics
 from napari_segkit.images.regions import as_region
 from napari_segkit.images.slices import read_window, slices_to_channels
@@ -21,6 +22,7 @@ from napari_segkit.inference.view_prediction import ViewPrediction
 from napari_segkit.steps import Finish, drain
 
 MEAN = PredictConfig(three_axes=True)
+OBJECTS = tuple(LabelClass(value, f"c{value}", "#ffffff") for value in range(2))
 
 
 def volume(shape, seed=0):
@@ -170,7 +172,9 @@ def refusals(make):
     request = PredictRequest(make(1), stack, config=MEAN)
     return {
         "predicts objects with masks": lambda: PredictRequest(
-            make(1, spec=ModelSpec("maskrcnn"), axes="ZYX"), stack, config=MEAN
+            make(1, spec=ModelSpec("maskrcnn"), classes=OBJECTS, object_size=9.0),
+            stack,
+            config=MEAN,
         ),
         "has no slices along Z": lambda: PredictRequest(make(1), flat, config=MEAN),
         "in memory: leave out": lambda: PredictRequest(

@@ -121,7 +121,7 @@ def _blended_column(
             maps = plan.mean_of_axes(frame, cell.region, along_z)
             _write_uncertainty(plan, frame, cell, sink, maps)
             labels = from_indices(likeliest(maps), plan.model.values)
-            _write(plan, frame, cell, sink, labels, maps)
+            write_cell(plan, frame, cell, sink, labels, maps)
         progress.heed((yield progress.step(len(tiles))))
         if progress.is_finishing:
             return
@@ -144,7 +144,7 @@ def _refined_cell(
     maps = refined.probabilities
     maps = None if maps is None else maps[(slice(None), *own)]
     _write_uncertainty(plan, frame, cell, sink, blended[(slice(None), *own)])
-    _write(plan, frame, cell, sink, refined.labels[own], maps)
+    write_cell(plan, frame, cell, sink, refined.labels[own], maps)
 
 
 def _is_looked_at(sink: Sink) -> TypeGuard[ShowingSink]:
@@ -177,7 +177,7 @@ def _write_uncertainty(
         sink.write_uncertainty(frame, cell, uncertainty)
 
 
-def _write(
+def write_cell(
     plan: TilePlan,
     frame: dict[str, int],
     cell: Cell,
