@@ -27,6 +27,7 @@ from imageio.v3 import imread
 from tifffile import imread as read_tiff
 
 from napari_segkit import CRFConfig, smooth
+from napari_segkit.freed_memory import keeping_freed_memory
 from napari_segkit.refinement import smoothing_method
 from napari_segkit.refinement.crf.mean_field import mean_field
 from napari_segkit.refinement.crf.permutohedral_lattice import BilateralKernel
@@ -94,10 +95,10 @@ def gaussian_kernel(points: np.ndarray, weight: float) -> np.ndarray:
 
 
 def own_crf(maps: np.ndarray, image: np.ndarray, settings: Settings) -> np.ndarray:
-    """The same as `smooth`, with the intensity sigma in absolute values."""
+    """The same as `smooth`, with the intensity sigma in grey values."""
     ndim = maps.ndim - 1
     intensities = channels_first(image, ndim).astype(np.float32) / np.float32(settings.contrast)
-    with torch.inference_mode():
+    with keeping_freed_memory(), torch.inference_mode():
         before = torch.from_numpy(maps)
         spatial = SpatialKernel(maps.shape[1:], [settings.distance] * ndim, before.device)
         bilateral = BilateralKernel(torch.from_numpy(intensities), [settings.reach] * ndim)
