@@ -21,7 +21,7 @@ from imageio.v3 import imread
 from tifffile import imread as read_tiff
 
 from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig, evaluate
-from napari_segkit.models.presets import preset
+from napari_segkit.models.presets import VOLUME_IN_3D
 from napari_segkit.training import schedule
 
 import torch  # isort: skip
@@ -128,7 +128,7 @@ def run_benchmark(name: str, args: argparse.Namespace) -> None:
     image_options = {k: v for k, v in choice.items() if k not in LABELS}
     spec = _spec(args)
     batch_size = (
-        preset("volume").config.batch_size if spec.name in ("unet3d", "segresnet", "mednext") else 4
+        VOLUME_IN_3D.config.batch_size if spec.name in ("unet3d", "segresnet", "mednext") else 4
     )
     config = TrainConfig(
         epochs=100_000, minutes=args.minutes, batch_size=batch_size, **label_options

@@ -36,6 +36,19 @@ def test_the_core_loads_no_qt():
     assert loaded_by(line, ("napari", "qtpy", "magicgui", "PyQt6", "PySide6")) == []
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from napari_segkit.inference import panoptic; import napari_segkit.prediction",
+        "from napari_segkit._qt.docks.predict import predict_dock",
+    ],
+)
+def test_predictions_in_memory_load_no_zarr(line):
+    if "_qt" in line:
+        pytest.importorskip("qtpy", exc_type=ImportError, reason="the docks need Qt")
+    assert loaded_by(line, ("zarr", "numcodecs")) == []
+
+
 def test_what_a_method_chooses_by_sizes_is_told_without_torch():
     spec = "from napari_segkit.models.instance.object_scales import *; spec = ModelSpec('maskrcnn')"
     assert loaded_by(f"{spec}; sizes_text(spec, DEFAULT_SIZES)", ("torch", "torchvision")) == []

@@ -15,11 +15,11 @@ PAGES = BLOCK // resource.getpagesize()
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="other allocators are left alone")
 
 
-def new_pages() -> int:
+def new_pages(size: int = BLOCK) -> int:
     """How many pages the system has to give for a block that was allocated and freed before."""
-    np.ones(BLOCK, np.uint8)
+    np.ones(size, np.uint8)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    np.ones(BLOCK, np.uint8)
+    np.ones(size, np.uint8)
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
 
@@ -37,9 +37,16 @@ def test_nested_computations_keep_memory_until_the_last_one_ends():
         assert new_pages() < PAGES / 10
 
 
+@linux_only
+def test_later_work_is_not_slower():
+    with keeping_freed_memory():
+        pass
+    assert new_pages(BLOCK // 3) < PAGES / 30  # as glibc itself does for blocks of this size
+
+
 GIVEN_BACK = f"""
 import numpy as np
-from napari_segkit.freed_memory import keeping_freed_memory
+from napari_segkit.freed_memory import give_back, keeping_freed_memory
 
 def resident():
     with open("/proc/self/statm") as file:
@@ -50,11 +57,17 @@ with keeping_freed_memory():
     np.ones(10 * {BLOCK}, np.uint8)
     assert resident() > before + 5 * {PAGES}
 assert resident() < before + {PAGES}
+
+blocks = [np.ones({BLOCK} // 16, np.uint8) for _ in range(5 * 16)]
+del blocks[:-1]
+assert resident() > before + 4 * {PAGES}  # below the last block
+give_back()
+assert resident() < before + {PAGES}
 """
 
 
 @linux_only
-def test_memory_is_given_back_at_the_end():
+def test_memory_is_given_back_at_the_end_and_where_it_is_asked_for():
     subprocess.run([sys.executable, "-c", GIVEN_BACK], check=True, timeout=60)
 
 

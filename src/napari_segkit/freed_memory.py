@@ -11,8 +11,10 @@ from contextlib import contextmanager
 from functools import cache
 from threading import Lock
 
-TRIM_THRESHOLD, MMAP_MAX, ARENA_MAX = -1, -4, -8  # parameters of mallopt, from malloc.h
-USUAL_TRIM_THRESHOLD, USUAL_MMAP_MAX = 128 * 1024, 65536
+# Parameters of mallopt, from malloc.h. glibc fits two of them to a program, until they are set;
+# afterwards they are as large as glibc would make them.
+TRIM_THRESHOLD, MMAP_THRESHOLD, MMAP_MAX, ARENA_MAX = -1, -3, -4, -8
+LARGEST_TRIM_THRESHOLD, LARGEST_MMAP_THRESHOLD, USUAL_MMAP_MAX = 2**26, 2**25, 65536
 NEVER = -1
 
 _lock = Lock()
@@ -35,6 +37,13 @@ def share_heap() -> None:
         glibc.mallopt(ARENA_MAX, 1)
 
 
+def give_back() -> None:
+    """Give the system what is freed so far; nothing while a computation keeps it."""
+    with _lock:
+        if _users == 0 and (glibc := _glibc()):
+            glibc.malloc_trim(0)
+
+
 def _enter() -> None:
     global _users
     with _lock:
@@ -50,7 +59,8 @@ def _leave() -> None:
         _users -= 1
         if _users == 0 and (glibc := _glibc()):
             glibc.mallopt(MMAP_MAX, USUAL_MMAP_MAX)
-            glibc.mallopt(TRIM_THRESHOLD, USUAL_TRIM_THRESHOLD)
+            glibc.mallopt(TRIM_THRESHOLD, LARGEST_TRIM_THRESHOLD)
+            glibc.mallopt(MMAP_THRESHOLD, LARGEST_MMAP_THRESHOLD)
             glibc.malloc_trim(0)
 
 

@@ -3,8 +3,6 @@
 import warnings
 from collections.abc import Generator, Sequence
 from contextlib import suppress
-from dataclasses import replace
-from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self, get_args
@@ -32,20 +30,14 @@ from .config import (
 )
 from .config._schema import as_config
 from .freed_memory import keeping_freed_memory
-from .images.axes_image import AxesImage, reorient_image
-from .images.channel_sources import as_one_image, placed
-from .images.channels import say_notes, with_channels
 from .images.classes import LabelClass
-from .images.intensity import Statistics
-from .images.notes import say_note
-from .images.regions import Region, as_region
-from .images.types import is_layer
-from .io.opened_files import with_file_notes
 from .models import as_spec, is_pretrained, model_info, resolve
 from .steps import Step, drain, warn_if_blocking
 
 if TYPE_CHECKING:
     from .deployment import DeployedModel
+    from .images.axes_image import AxesImage
+    from .images.intensity import Statistics
     from .images.training_pairs import Given
     from .images.types import AnyArray, ImageSource, LazyArray
     from .inference.sink import Sink
@@ -698,62 +690,28 @@ learning_rates
             Labels, probabilities if requested, objects if the model predicts them, and provenance;
             `predicted` says where there are results, `is_partial` whether it was ended early.
         """
-        tile = as_config("tile", tile, TileConfig)
-        objects = as_config("objects", objects, ObjectConfig)
-        require_bool("probabilities", probabilities)
-        require_optional("statistics", statistics, Statistics)
         require_optional("refine", refine, RefineConfig)
-        config = as_config("config", config, PredictConfig)
-        cluster = as_config("cluster", cluster, ClusterConfig)
-        require_bool("overwrite", overwrite)
-        if sink is not None and out is not None:
-            raise ValueError("sink and out were both given: leave one of them out.")
-        axes_image = self._image(image, axes, spacing, config.level)
-        wanted = None if region is None else as_region(region, axes_image, placed(image))
         model = self.ready() if refine is None else self._with_refinement(refine)
+        from .prediction import predict_image
 
-        from .devices import choose
-        from .inference import predict_tiles_of
-        from .inference.request import PredictRequest
-
-        device = choose(self.device)
-        model.to(device)
-        oriented = reorient_image(axes_image, model.orientation)
-        turned = wanted and wanted.reoriented(axes_image.orientation, oriented.orientation)
-        request = PredictRequest(
-            model,
-            oriented,
-            tile,
-            device,
-            probabilities=probabilities,
-            statistics=statistics,
-            objects=objects,
-            config=config,
-            sink=sink,
-            region=turned,
-        )
-        predict = predict_tiles_of(model)
-        if cluster.scheduler is not None:
-            from .cluster.predict import predict_tiles as predict_on_cluster
-
-            predict = partial(predict_on_cluster, config=cluster)
-        from .inference.zarr_sink import ZarrSink, predict_to_zarr
-
-        if out is not None:
-            sink = ZarrSink(
-                as_path("out", out),
-                axes_image,
-                keep_probabilities=probabilities,
+        return (
+            yield from predict_image(
+                model,
+                image,
+                tile,
+                device=self.device,
+                axes=axes,
+                spacing=spacing,
+                probabilities=probabilities,
+                statistics=statistics,
+                objects=objects,
+                config=config,
+                region=region,
+                cluster=cluster,
+                sink=sink,
+                out=out,
                 overwrite=overwrite,
-                objects=objects if model.predicts_objects else None,
             )
-        if isinstance(sink, ZarrSink):
-            prediction = yield from predict_to_zarr(request, sink, predict)
-            return _with_region(prediction, wanted)
-        with keeping_freed_memory():
-            prediction = yield from predict(request)
-        return _with_region(
-            prediction.reoriented(oriented.orientation, axes_image.orientation), wanted
         )
 
     def measure(self, image: "ImageSource", *, axes: str | None = None) -> "Statistics":
@@ -771,7 +729,7 @@ learning_rates
         Statistics
             For `predict_tiles` on parts of that image.
         """
-        return self.ready().measure(self._image(image, axes, None))
+        return self.ready().measure(self._image(image, axes))
 
     def trained_pixels(
         self, image: "ImageSource", *, axes: str | None = None
@@ -794,7 +752,7 @@ learning_rates
         """
         from .trained_pixels import recorded_mask
 
-        return recorded_mask(self.ready(), self._image(image, axes, None))
+        return recorded_mask(self.ready(), self._image(image, axes))
 
     def validation_pixels(
         self, image: "ImageSource", *, axes: str | None = None
@@ -815,7 +773,7 @@ learning_rates
         """
         from .trained_pixels import recorded_mask
 
-        return recorded_mask(self.ready(), self._image(image, axes, None), "held_out")
+        return recorded_mask(self.ready(), self._image(image, axes), "held_out")
 
     @property
     def records_training(self) -> bool:
@@ -987,38 +945,7 @@ learning_rates
 
         return with_refinement(self.ready(), config)
 
-    def _image(
-        self,
-        image: "ImageSource",
-        axes: str | None,
-        spacing: Sequence[float] | None,
-        level: int = 0,
-    ) -> AxesImage:
-        model = self.ready()
-        if is_layer(image) and image.__class__.__name__ == "Labels":  # of napari
-            say_note(
-                f"{image.name} is a Labels layer, whose values are predicted as intensities: give "
-                "an Image layer unless this is meant.",
-                stacklevel=3,
-            )
-        named = as_one_image(
-            image,
-            axes,
-            spacing,
-            like=model.axes,
-            channels=model.channels,
-            names=model.channel_names,
-            level=level,
-        )
-        said = say_notes(with_file_notes(named, image))
-        return with_channels(said, model.channels, model.axes)
+    def _image(self, image: "ImageSource", axes: str | None) -> "AxesImage":
+        from .prediction import image_for
 
-
-def _with_region(result: "LabelResult", region: Region | None) -> "LabelResult":
-    """Say in the provenance what was asked for, and where there are results if not everywhere."""
-    record = dict(result.provenance)
-    if region is not None:
-        record["region"] = region.to_dict()
-    if result.is_partial and result.predicted is not None:
-        record["partial"] = result.predicted.to_dict()
-    return replace(result, provenance=record)
+        return image_for(self.ready(), image, axes)

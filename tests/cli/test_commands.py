@@ -280,9 +280,21 @@ def test_a_preset_sets_the_options_not_given(first):
     assert config == replace(known.config, epochs=20, tile=TileConfig(512, 96))
 
 
-@pytest.mark.parametrize("name", ["unet", "mednext"])
+@pytest.mark.parametrize(
+    ("options", "name", "dims"),
+    [([], "unet", "2D"), (["--minutes", "1"], "pixels", "3D"), (["--minutes", "60"], "unet", "2D")],
+)
+def test_the_volume_preset_follows_the_minutes(options, name, dims):
+    asked = ["--preset", "volume", "--device", "cpu", *options]
+    args = make_parser().parse_args(["train", "a.nii", "b.nii", "-o", "m.segkit", *asked])
+    spec, config = spec_and_config(args)
+    assert (spec.name, spec.dims) == (name, dims)
+    assert config.minutes == (float(options[1]) if options else None)
+
+
+@pytest.mark.parametrize("name", ["fpn", "mednext"])
 def test_another_model_does_not_take_the_presets_encoder(name):
-    asked = ["--preset", "volume", "--model", name]
+    asked = ["--preset", "volume", "--model", name, "--device", "cpu"]
     args = make_parser().parse_args(["train", "a.png", "b.png", "-o", "m.segkit", *asked])
     assert spec_and_config(args) == (ModelSpec(name), preset("volume").config)
 

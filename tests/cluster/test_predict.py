@@ -1,7 +1,7 @@
 """A cluster predicts the pixels that this machine predicts; what fails is said in a sentence."""
 
 import sys
-from subprocess import Popen
+from subprocess import Popen, run
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from distributed import LocalCluster
 from skimage.data import coins
 
 from napari_segkit import CleanConfig, ClusterConfig, PredictConfig, RefineConfig, Segmenter
-from napari_segkit.cluster import tasks, worker
+from napari_segkit.cluster import connection, tasks, worker
 from napari_segkit.cluster.block import block_of
 from napari_segkit.inference.sink import MemorySink
 from napari_segkit.steps import Finish, drain
@@ -166,3 +166,36 @@ def test_a_killed_worker_costs_only_time(segmenter, blocks):
         there = drain(steps)
     np.testing.assert_array_equal(there.labels, segmenter.predict(IMAGE))
     assert there.provenance["cluster"]["workers"] == 2
+
+
+@pytest.mark.parametrize(
+    ("error", "is_of_versions"),
+    [
+        (ModuleNotFoundError("No module named 'napari_segkit'"), True),
+        (AttributeError("Can't get attribute 'Block' on <module 'block'>"), True),
+        (AttributeError("'NoneType' object has no attribute 'shape'"), False),
+        (ValueError("bad chunk"), False),
+    ],
+)
+def test_only_what_a_worker_cannot_load_is_said_to_be_of_another_version(error, is_of_versions):
+    found = connection.worker_error(error, ClusterConfig("tcp://10.0.0.5:8786"))
+    assert (found is not error) == is_of_versions
+    assert ("install the same version" in str(found)) == is_of_versions
+
+
+AFTERWARDS = """
+import dask.array as da
+from napari_segkit import ClusterConfig
+from napari_segkit.cluster.connection import connected
+
+try:
+    with connected(ClusterConfig("tcp://127.0.0.1:1", timeout=0.2)):
+        pass
+except ConnectionError:
+    print(da.ones(3).sum().compute())
+"""
+
+
+def test_other_work_of_dask_goes_on_after_the_first_connection_of_a_process():
+    done = run([sys.executable, "-c", AFTERWARDS], capture_output=True, text=True, check=False)
+    assert done.stdout == "3.0\n", done.stderr

@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from napari_segkit import ModelSpec, TrainConfig
+from napari_segkit import ModelSpec, Segmenter, TrainConfig
 from napari_segkit.images.classes import LabelClass
+from napari_segkit.inference import semantic
 from napari_segkit.trained_model import TrainedModel
 
 
@@ -48,3 +49,24 @@ def make_model(channels, **changes):
 def make():
     """Makes a model for a number of channels; keywords change its fields."""
     return make_model
+
+
+@pytest.fixture
+def segmenter(make):
+    """Has a model for one channel."""
+    one = Segmenter(ModelSpec(), device="cpu")
+    one.trained = make(1)
+    return one
+
+
+@pytest.fixture
+def predicted(monkeypatch):
+    """The tiles that are predicted: frame and start."""
+    seen, before = [], semantic.tile_probabilities
+
+    def tile_probabilities(plan, frame, tiles):
+        seen.extend((*frame.values(), *tile.start) for tile in tiles)
+        return before(plan, frame, tiles)
+
+    monkeypatch.setattr(semantic, "tile_probabilities", tile_probabilities)
+    return seen

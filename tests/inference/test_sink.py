@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 from skimage.data import coins
 
-from napari_segkit import CleanConfig, ModelSpec, RefineConfig, Segmenter, TileConfig
+from napari_segkit import CleanConfig, ModelSpec, RefineConfig, TileConfig
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.classes import foreground_classes
-from napari_segkit.inference import semantic
 from napari_segkit.inference.progress import TileStep
 from napari_segkit.inference.request import PredictRequest
 from napari_segkit.inference.shown_sink import ShownSink
@@ -21,26 +20,6 @@ from napari_segkit.steps import drain
 
 STACK = np.stack([np.tile(coins(), (2, 1))[:400], np.tile(coins(), (2, 1))[200:600]])
 CLEAN = RefineConfig(clean=(CleanConfig(4, min_size=30),))
-
-
-@pytest.fixture
-def segmenter(make):
-    one = Segmenter(ModelSpec(), device="cpu")
-    one.trained = make(1)
-    return one
-
-
-@pytest.fixture
-def predicted(monkeypatch):
-    """The tiles that are predicted: frame and start."""
-    seen, before = [], semantic.tile_probabilities
-
-    def tile_probabilities(plan, frame, tiles):
-        seen.extend((*frame.values(), *tile.start) for tile in tiles)
-        return before(plan, frame, tiles)
-
-    monkeypatch.setattr(semantic, "tile_probabilities", tile_probabilities)
-    return seen
 
 
 @pytest.mark.parametrize("keep", [False, True])

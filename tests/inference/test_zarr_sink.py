@@ -7,35 +7,15 @@ import pytest
 import zarr
 from skimage.data import coins
 
-from napari_segkit import ModelSpec, PredictConfig, Segmenter
+from napari_segkit import PredictConfig
 from napari_segkit.images.axes_image import AxesImage
-from napari_segkit.inference import columns, semantic
+from napari_segkit.inference import columns
 from napari_segkit.io.journal import Journal
 from napari_segkit.io.zarr.result_paths import part_folder
 from napari_segkit.steps import Finish, drain
 
 STACK = np.stack([coins()[:200, :230], coins()[100:300, 100:330]])
 TILES = 2 * 3 * 4
-
-
-@pytest.fixture
-def segmenter(make):
-    one = Segmenter(ModelSpec(), device="cpu")
-    one.trained = make(1)
-    return one
-
-
-@pytest.fixture
-def predicted(monkeypatch):
-    """The tiles that are predicted: frame and start."""
-    seen, before = [], semantic.tile_probabilities
-
-    def tile_probabilities(plan, frame, tiles):
-        seen.extend((*frame.values(), *tile.start) for tile in tiles)
-        return before(plan, frame, tiles)
-
-    monkeypatch.setattr(semantic, "tile_probabilities", tile_probabilities)
-    return seen
 
 
 def stop_after(steps, count):

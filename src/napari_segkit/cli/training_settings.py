@@ -9,33 +9,47 @@ from napari_segkit.config import ModelSpec, TrainConfig
 from napari_segkit.models import resolve
 from napari_segkit.models.presets import Preset, preset
 
+from .auto_settings import suggested_settings
 from .options import read_options
 from .terminal import say
 
 if TYPE_CHECKING:
     from napari_segkit.project.project import Project
+    from napari_segkit.training_set import TrainingSet
 
 
 def spec_and_config(
-    args: Namespace, resume: Path | None = None, project: "Project | None" = None
+    args: Namespace,
+    resume: Path | None = None,
+    project: "Project | None" = None,
+    training_set: "TrainingSet | None" = None,
 ) -> tuple[ModelSpec, TrainConfig]:
     """The model and training settings: options override the preset, and that the project.
 
-    Another model than the preset's does not take the preset's encoder, and minutes take the place
-    of its epochs. Those of a training that is resumed cannot be changed.
+    A preset follows device and minutes, which take the place of its epochs. Another model than the
+    preset's does not take its encoder. Those of a training that is resumed cannot be changed. With
+    ``--auto`` they are suggested for the training set.
     """
     if resume is not None:
         return _settings_of(args, resume)
-    base = preset(args.preset) if args.preset else _base(args, project)
+    if training_set is not None and args.auto:
+        return suggested_settings(args, training_set)
+    minutes = getattr(args, "minutes", None)
+    base = _preset(args, minutes) if args.preset else _base(args, project)
     name = getattr(args, "name", base.spec.name)
     spec = base.spec if name == base.spec.name else ModelSpec(name)
-    config = base.config
-    if getattr(args, "minutes", None) and not hasattr(args, "epochs"):
-        config = replace(config, epochs=None, minutes=args.minutes)
+    config = base.config if hasattr(args, "epochs") else base.settings(minutes)
     spec, config = read_options(args, spec), read_options(args, config)
     if base.imagenet and "weights" not in args:
         spec = _with_weights_at_hand(spec)
     return spec, config
+
+
+def _preset(args: Namespace, minutes: float | None) -> Preset:
+    """The preset that is asked for, as it is for the device and the minutes."""
+    from napari_segkit import devices
+
+    return preset(args.preset, devices.choose(args.device).type, minutes)
 
 
 def _with_weights_at_hand(spec: ModelSpec) -> ModelSpec:

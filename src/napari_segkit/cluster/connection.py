@@ -16,12 +16,14 @@ if TYPE_CHECKING:
 
 GPU = "GPU"  # the resource that workers with a graphics card announce
 PACKAGE = 'pip install "napari-segkit[cluster]"'
+UNKNOWN_NAME = "Can't get attribute"  # of pickle, where the worker's version lacks a name
 DASK = {"distributed.admin.large-graph-warning-threshold": "1 TB"}  # blocks travel as tasks
 
 
 @contextmanager
 def connected(config: ClusterConfig) -> "Iterator[Client]":
     """A client of the scheduler, which no other Dask work uses; closed at the end."""
+    _require_distributed(config)
     with dask.config.set(DASK):
         client = _connect(config)
         try:
@@ -58,7 +60,7 @@ def worker_error(error: Exception, config: ClusterConfig) -> Exception:
             "happens where memory runs out: give them more memory or fewer threads, or a smaller "
             "tile_size."
         )
-    if isinstance(error, ImportError | AttributeError):
+    if isinstance(error, ImportError) or UNKNOWN_NAME in str(error):
         return ValueError(
             f"A worker of {config.scheduler} cannot load napari-segkit ({error}): install the same "
             "version on all workers."
@@ -66,14 +68,23 @@ def worker_error(error: Exception, config: ClusterConfig) -> Exception:
     return lost(config) if isinstance(error, FutureCancelledError) else error
 
 
-def _connect(config: ClusterConfig) -> "Client":
+def _require_distributed(config: ClusterConfig) -> None:
+    """ValueError without the package.
+
+    It is imported here, since settings of its own that it is given before go with all of them.
+    """
     try:
-        from distributed import Client
+        import distributed  # noqa: F401
     except ImportError:
         raise ValueError(
             f"scheduler is {given(config.scheduler)}, which needs the package distributed: run "
             f"{PACKAGE}, or leave it out."
         ) from None
+
+
+def _connect(config: ClusterConfig) -> "Client":
+    from distributed import Client
+
     address = config.scheduler or ""
     is_file = Path(address).is_file()
     if address.lower().endswith(".json") and not is_file:

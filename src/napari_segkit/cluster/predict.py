@@ -10,7 +10,7 @@ from napari_segkit.config import ClusterConfig
 from napari_segkit.inference.plan import TilePlan
 from napari_segkit.inference.progress import Progress, TileStep
 from napari_segkit.inference.request import PredictRequest
-from napari_segkit.inference.semantic import count_steps, missing_cells, result_of
+from napari_segkit.inference.semantic import count_steps, missing_cells, result_of, write_cell
 from napari_segkit.inference.sink import MemorySink, Sink, UncertaintySink
 from napari_segkit.label_result import LabelResult
 
@@ -51,6 +51,11 @@ def predict_tiles(
         raise ValueError(
             "This model predicts objects, which a cluster does not join at the edges of its "
             "blocks: leave scheduler out."
+        )
+    if request.config.three_axes:
+        raise ValueError(
+            "three_axes=True needs the whole volume in one place, which a cluster divides into "
+            "blocks: leave one of them out."
         )
     with connected(config) as client:
         plan = request.plan
@@ -103,12 +108,10 @@ def _submit(plan: TilePlan, sink: Sink, tasks: Tasks, waiting: Iterator[Part]) -
 
 
 def _write(plan: TilePlan, frame: dict[str, int], predicted: PredictedCell, sink: Sink) -> None:
-    """Write a cell: 0 where nothing is asked for."""
-    labels, maps, uncertainty = predicted.labels, predicted.probabilities, predicted.uncertainty
-    if (outside := plan.outside(frame, predicted.cell.region)) is not None:
-        labels = np.where(outside, labels.dtype.type(0), labels)
-        maps = None if maps is None else np.where(outside, np.float32(0), maps)
-        uncertainty = None if uncertainty is None else np.where(outside, np.float32(0), uncertainty)
+    """Write a cell that a worker knows without the region that is asked for."""
+    cell, uncertainty = predicted.cell, predicted.uncertainty
     if uncertainty is not None and isinstance(sink, UncertaintySink):
-        sink.write_uncertainty(frame, predicted.cell, uncertainty)
-    sink.write(frame, predicted.cell, labels, maps)
+        if (outside := plan.outside(frame, cell.region)) is not None:
+            uncertainty = np.where(outside, np.float32(0), uncertainty)
+        sink.write_uncertainty(frame, cell, uncertainty)
+    write_cell(plan, frame, cell, sink, predicted.labels, predicted.probabilities)

@@ -8,6 +8,7 @@ from functools import partial
 from hashlib import blake2s
 from math import prod
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from napari_segkit.config import ObjectConfig
 from napari_segkit.config._schema import to_dict
-from napari_segkit.freed_memory import share_heap
+from napari_segkit.freed_memory import give_back, share_heap
 from napari_segkit.images.axes_image import SPATIAL, AxesImage
 from napari_segkit.images.fingerprint import fingerprint
 from napari_segkit.images.notes import say_note
@@ -45,10 +46,10 @@ from napari_segkit.tiling import LARGE_TILE, Cell
 
 from .object_blocks import BlockStore
 from .plan import TilePlan
-from .request import PredictRequest, PredictTiles
 
 JOURNAL = "journal.txt"
 SMALL_CHUNK = 2**16  # pixels
+SECONDS_BETWEEN = 1.0  # at least, between two times that freed memory is given back
 SETTINGS_THAT_MAY_CHANGE = ("batch_size", "device", "threads", "tiles_at_once")
 
 
@@ -99,6 +100,7 @@ class ZarrSink:
         self._orientation, self._shape = "", image.label_shape  # of the plan's labels
         self._journal: Journal | None = None
         self._result: ZarrResult | None = None
+        self._given_back = monotonic()
 
     def start(self, plan: TilePlan) -> None:
         """Make the arrays, or go on with those of the same prediction; else ValueError."""
@@ -150,6 +152,9 @@ class ZarrSink:
             stored = self._result.probability_axes
             self._store(self.probabilities, stored, frame, cell, probabilities)
         self._journal.add(_name(frame, cell))
+        if monotonic() > self._given_back + SECONDS_BETWEEN:  # it takes time for each call
+            give_back()
+            self._given_back = monotonic()
 
     def write_uncertainty(
         self, frame: dict[str, int], cell: Cell, uncertainty: NDArray[np.float32]
@@ -305,12 +310,15 @@ class ZarrSink:
 
 
 def predict_to_zarr(
-    request: PredictRequest, sink: ZarrSink, predict: PredictTiles
+    steps: Generator[Step, object, LabelResult], sink: ZarrSink
 ) -> Generator[Step, object, LabelResult]:
-    """Predict into a zarr folder and complete it; an error or a stop keeps what is finished."""
+    """Run a prediction whose pixels go to a sink, and complete its folder.
+
+    An error or a stop keeps what is finished.
+    """
     share_heap()  # threads that read and write chunks keep much each
     try:
-        result = yield from predict(replace(request, sink=sink))
+        result = yield from steps
         if not result.is_partial:
             yield from sink.finish(result.objects)
         result = sink.completed(result)

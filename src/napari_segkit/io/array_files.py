@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,8 @@ def write_arrays(file: Path, arrays: Mapping[str, AnyArray]) -> None:
     except OSError as error:
         raise WriteError(f"{file.parent} cannot be made: {cause(error)}.") from error
     with atomic_write(file) as target:
-        np.savez(target, allow_pickle=False, **arrays)
+        named: dict[str, Any] = dict(arrays)
+        np.savez(target, **named)
 
 
 def read_arrays(file: Path) -> dict[str, AnyArray]:

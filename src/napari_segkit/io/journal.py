@@ -7,7 +7,7 @@ from typing import BinaryIO
 fcntl: ModuleType | None
 try:
     import fcntl
-except ImportError:  # Windows, which lets nobody else write an open file
+except ImportError:  # on Windows
     fcntl = None
 
 
@@ -15,7 +15,7 @@ class Journal:
     """Names of finished parts, each added when the part is on the disk.
 
     A line that a killed process did not write to its end counts as none. While it is open, other
-    processes are refused; what an ended process has left open is free again.
+    processes are refused, except on Windows; what an ended process has left open is free again.
     """
 
     def __init__(self, file: Path) -> None:
@@ -45,6 +45,7 @@ class Journal:
         self._file.close()
 
     def _lock(self) -> None:
+        """Refuse another process that writes; Windows and some network drives cannot tell."""
         if fcntl is None:
             return
         try:
@@ -55,5 +56,5 @@ class Journal:
                 f"Another process is writing into {Path(self._file.name).parent}: wait until it is "
                 "done, or choose another name."
             ) from None
-        except OSError:  # not offered by some network drives
+        except OSError:
             pass

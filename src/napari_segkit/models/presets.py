@@ -1,6 +1,6 @@
-"""Presets: a model with training settings, for common uses."""
+"""Presets: a model with training settings, for common uses; some follow the device."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from napari_segkit.config import AugmentConfig, ModelSpec, TileConfig, TrainConfig
 
@@ -25,6 +25,8 @@ class Preset:
         Whether it starts from ImageNet weights if they are on this computer.
     fit_masks : bool
         Whether files of masks of another size than their image are resampled to it.
+    gpu : bool
+        Whether it takes hours without a GPU.
     """
 
     name: str
@@ -33,6 +35,11 @@ class Preset:
     config: TrainConfig = field(default_factory=TrainConfig)
     imagenet: bool = False
     fit_masks: bool = False
+    gpu: bool = False
+
+    def settings(self, minutes: float | None = None) -> TrainConfig:
+        """How it is trained in so many minutes; None: as many epochs as it has."""
+        return replace(self.config, epochs=None, minutes=minutes) if minutes else self.config
 
 
 TOUCHING = Preset(
@@ -41,6 +48,47 @@ TOUCHING = Preset(
     ModelSpec("unet", encoder="resnet18", objects="distance"),
     TrainConfig(epochs=80),
 )
+
+VOLUME = "volume"
+SLICES_FROM = 5.0  # minutes on a CPU, from which on a network does better than the classifier
+VOLUME_IN_3D = Preset(
+    VOLUME,
+    "Volumes such as MRI and confocal stacks, on a GPU: 3D U-Net adapted to the voxel size.",
+    ModelSpec("unet3d", encoder="small"),
+    TrainConfig(epochs=40, batch_size=2),
+    gpu=True,
+)
+VOLUME_IN_SLICES = Preset(
+    VOLUME,
+    "Volumes such as MRI and confocal stacks, on a CPU: U-Net slice by slice; in less than "
+    f"{SLICES_FROM:g} minutes (Train dock) the pixel classifier in 3D. A GPU would allow a 3D "
+    "U-Net, which needs hours on a CPU.",
+    ModelSpec("unet", encoder="resnet18", dims="2D"),
+    TrainConfig(epochs=80),
+)
+VOLUME_IN_SECONDS = Preset(
+    VOLUME,
+    "Volumes such as MRI and confocal stacks, in a few minutes on a CPU: pixel classifier in 3D, "
+    f"which takes seconds; in {SLICES_FROM:g} minutes or more U-Net slice by slice. A GPU would "
+    "allow a 3D U-Net, which needs hours on a CPU.",
+    ModelSpec("pixels", dims="3D"),
+)
+
+
+def volume_preset(device: str = "cpu", minutes: float | None = None) -> Preset:
+    """The preset "volume" for a device and the minutes there are for the training.
+
+    Parameters
+    ----------
+    device : str
+        "cpu", or a GPU such as "cuda:0"; not "auto".
+    minutes : float or None
+        Minutes of training. None: no limit.
+    """
+    if device != "cpu":
+        return VOLUME_IN_3D
+    return VOLUME_IN_SECONDS if minutes and minutes < SLICES_FROM else VOLUME_IN_SLICES
+
 
 PRESETS = {
     preset.name: preset
@@ -67,6 +115,7 @@ PRESETS = {
             "Large network on large tiles and batches: needs a GPU.",
             ModelSpec("unetplusplus", encoder="efficientnet-b4"),
             TrainConfig(epochs=100, steps_per_epoch=50, batch_size=16, tile=TileConfig(512)),
+            gpu=True,
         ),
         TOUCHING,
         Preset(
@@ -96,19 +145,20 @@ PRESETS = {
             ),
             imagenet=True,
             fit_masks=True,
+            gpu=True,
         ),
-        Preset(
-            "volume",
-            "3D U-Net adapted to the voxel size: MRI, confocal stacks.",
-            ModelSpec("unet3d", encoder="small"),
-            TrainConfig(epochs=40, batch_size=2),
-        ),
+        volume_preset(),
     )
 }
 
 
-def preset(name: str) -> Preset:
-    """Return a preset by name; ValueError lists the names."""
+def presets_for(device: str = "cpu", minutes: float | None = None) -> dict[str, Preset]:
+    """All presets by name; those that follow device and minutes as `volume_preset` has them."""
+    return PRESETS | {VOLUME: volume_preset(device, minutes)}
+
+
+def preset(name: str, device: str = "cpu", minutes: float | None = None) -> Preset:
+    """Return a preset by name, as in `presets_for`; ValueError lists the names."""
     if name not in PRESETS:
         raise ValueError(f"There is no preset {name!r}; choose one of {', '.join(PRESETS)}.")
-    return PRESETS[name]
+    return presets_for(device, minutes)[name]

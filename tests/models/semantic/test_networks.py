@@ -25,7 +25,7 @@ from napari_segkit.models import (
 )
 from napari_segkit.models.memory_estimate import estimate_memory
 from napari_segkit.models.meta_device import meta_device
-from napari_segkit.models.presets import PRESETS, preset
+from napari_segkit.models.presets import PRESETS, preset, volume_preset
 from napari_segkit.models.semantic.monai import topology
 
 FLAT = Inputs(2, 3, (1.0, 1.0))
@@ -200,9 +200,9 @@ def test_estimated_activations_are_those_of_backpropagation():
 
 
 def test_presets_can_be_built():
-    for chosen in PRESETS.values():
+    for chosen in (*PRESETS.values(), volume_preset("cuda"), volume_preset("cpu", 1)):
         spec = resolve(chosen.spec)
-        ndim = models.model_info(spec.name).dims[0]
+        ndim = models.choose_ndim(spec, "ZYX")
         with meta_device():
             build(spec, Inputs(1, 2, (1.0,) * ndim))
     with pytest.raises(ValueError, match="There is no preset 'magic'; choose one of"):

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import zarr
 
 from napari_segkit.images.axes_image import SPATIAL
 from napari_segkit.images.types import AnyArray
@@ -63,6 +62,8 @@ def level_factors(axes: str, shape: Sequence[int], spacing: Spacing) -> list[dic
 
 def coarse_blocks(levels: Sequence[Any], method: Method) -> Iterator[CoarseBlock]:
     """The files of all coarse levels, each level after the one that it is made of."""
+    import zarr
+
     for finer, level in pairwise(levels):
         coarser: Any = zarr.open_array(
             level.store, path=level.path, mode="r+", config={"write_empty_chunks": True}

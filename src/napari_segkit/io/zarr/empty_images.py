@@ -4,17 +4,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import zarr
 from numpy.typing import DTypeLike
-from zarr.storage import LocalStore
 
 from napari_segkit.images.units import PixelSize
 
 from .coarse_levels import level_factors
 from .ome_written import image_attributes, joined
+
+if TYPE_CHECKING:
+    import zarr
 
 KEYS: dict[int, Any] = {
     3: {"name": "default", "separator": "/"},
@@ -54,8 +55,11 @@ class Layout:
 
 def make_group(
     folder: Path, place: str, zarr_format: Any, attributes: Mapping[str, Any]
-) -> zarr.Group:
+) -> "zarr.Group":
     """A group in a folder; its format is 2 or 3."""
+    import zarr
+    from zarr.storage import LocalStore
+
     return zarr.create_group(
         LocalStore(folder), path=place, zarr_format=zarr_format, attributes=dict(attributes)
     )

@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import zarr
-
 from napari_segkit.io.zarr_folders import LABELS
 
 from .ome_written import group_attributes
@@ -12,6 +10,8 @@ from .ome_written import group_attributes
 
 def list_labels(image: Path, name: str) -> None:
     """Add labels that lie in an image to its list of them, without touching anything else."""
+    import zarr
+
     root = zarr.open_group(image, mode="r+", use_consolidated=False)
     group = root.require_group(LABELS)
     names = listed_labels(group)

@@ -8,8 +8,6 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
-import zarr
-
 from napari_segkit.arguments import as_path
 from napari_segkit.images.layer_metadata import KEY
 from napari_segkit.io.filenames import AnyPath, shorten, stem
@@ -103,6 +101,8 @@ def place_result(part: Path, target: Path) -> None:
 
 def _added_labels(result: Path) -> list[str]:
     """Labels in the folder of a result that are not the result's own."""
+    import zarr
+
     labels = zarr.open_group(result, mode="r", use_consolidated=False).get(LABELS)
     if not isinstance(labels, zarr.Group):
         return []
@@ -110,6 +110,8 @@ def _added_labels(result: Path) -> list[str]:
 
 
 def _group(folder: Path) -> Any:
+    import zarr
+
     with suppress(OSError, ValueError, KeyError):
         return zarr.open_group(folder, mode="r", use_consolidated=False)
     return None

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import zarr
 from numpy.typing import DTypeLike
 
 from napari_segkit.arguments import as_path
@@ -74,6 +73,8 @@ class ZarrResult:
 
     def levels(self, finest: Any) -> list[Any]:
         """All levels of one of these arrays, the finest first."""
+        import zarr
+
         group: Any = zarr.open_group(self.folder, mode="r" if finest.read_only else "r+")
         place = finest.path.rpartition("/")[0]
         image = group[place] if place else group
@@ -102,6 +103,8 @@ def create_result(
     version of the format. What lies in one of the `chunks` is best written at once.
     With `are_ids`, the labels are ids of objects, and the classes those of the probabilities.
     """
+    import zarr
+
     path = as_path("target", target)
     require_own_folder(path, needed=probabilities or uncertainty)
     image = image_of(path)
@@ -202,6 +205,8 @@ def _probability_axes(axes: str) -> str:
 
 
 def _opened(target: Path, folder: Path, mode: Any) -> ZarrResult:
+    import zarr
+
     group = zarr.open_group(folder, mode=mode)
     record: Any = group.attrs[KEY]
 

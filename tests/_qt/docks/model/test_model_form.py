@@ -336,8 +336,8 @@ def weights(dock):
 
 
 def test_a_preset_sets_the_model_and_the_training(dock, train_dock):
-    choose_preset(dock, "volume")
-    preset = PRESETS["volume"]
+    choose_preset(dock, "best on a GPU")
+    preset = PRESETS["best on a GPU"]
     assert dock.session.segmenter.spec == preset.spec
     train_dock.label_stats.semantics.set_value(None, "classes")
     choose_preset(dock, "fast on CPU")
@@ -360,15 +360,37 @@ def test_a_preset_reaches_a_train_dock_that_is_opened_later(dock, viewer, qtbot)
 def test_keeping_a_trained_model_keeps_its_training_too(dock, train_dock):
     dock.session.segmenter.trained = trained()
     dock.session.segmenter_changed.emit()
-    choose_preset(dock, "volume")
+    choose_preset(dock, "best on a GPU")
     assert "not saved" in dock.files.question.text
     dock.files.question.answer("Keep")
     assert dock.form.value.name == "unet"
     assert train_dock.config() == TrainConfig()
-    choose_preset(dock, "volume")
+    choose_preset(dock, "best on a GPU")
     dock.files.question.answer("Discard")
+    assert dock.session.segmenter.spec.name == "unetplusplus"
+    assert train_dock.config() == PRESETS["best on a GPU"].config
+
+
+def test_the_volume_preset_follows_device_and_minutes(dock, train_dock):
+    assert dock.wait_idle()
+    dock._on_devices(["auto", "cpu"])  # as on a computer without a GPU
+    choose_preset(dock, "volume")
+    assert dock.session.segmenter.spec.dims == "2D"
+    assert "GPU" in dock.preset.tooltip
+    train_dock.form.minutes.value = 1
+    assert dock.preset.value is None
+    choose_preset(dock, "volume")
+    spec = dock.session.segmenter.spec
+    assert (spec.name, spec.dims, train_dock.config().minutes) == ("pixels", "3D", 1)
+    assert dock.preset.value == "volume"
+    dock._on_devices(["auto", "cuda:0", "cpu"])  # with one
+    choose_preset(dock, "balanced")
+    choose_preset(dock, "volume")
     assert dock.session.segmenter.spec.name == "unet3d"
-    assert train_dock.config() == PRESETS["volume"].config
+    choose_preset(dock, "balanced")
+    dock.device.value = "cpu"
+    choose_preset(dock, "volume")
+    assert dock.session.segmenter.spec.name == "pixels"
 
 
 def trained():
@@ -412,3 +434,19 @@ def test_options_of_the_builder_are_a_line_of_text(dock, qtbot):
     choose_method(dock, "segnet")
     assert not form.value.options
     assert not line.isVisibleTo(form.native)
+
+
+def test_neighbouring_slices_are_chosen_for_networks_of_slices(dock):
+    row = dock.form.neighbour_slices
+    choose_method(dock, "unet")
+    row.value = 2
+    assert dock.session.segmenter.spec.neighbour_slices == 2
+    assert "no Z" in dock.form.problem_with("YX")
+    assert dock.form.problem_with("ZYX") is None
+    choose_method(dock, "unet3d")
+    dock.form.dims.value = "3D"
+    assert "but Dims 3D, and they are for 2D networks" in dock.form.problem
+    dock.form.dims.value = "2D"
+    choose_method(dock, "pixels")
+    assert row.native.isHidden()
+    assert dock.session.segmenter.spec.neighbour_slices == 0

@@ -14,13 +14,13 @@ from napari_segkit._qt.widgets.model_summary import summary
 from napari_segkit._qt.widgets.single_click_button import SingleClickButton
 from napari_segkit.config import ModelSpec, TrainConfig
 from napari_segkit.models import resolve
-from napari_segkit.models.presets import PRESETS
+from napari_segkit.models.presets import presets_for
 from napari_segkit.segmenter import Segmenter
 
 from .merge_button import MergeButton
 from .model_details import ModelDetails
 from .model_files import ModelFiles
-from .model_form import ModelForm, incompatibility
+from .model_form import ModelForm
 from .preset_choice import PresetChoice
 from .selected_image import SelectedImage
 from .trained_choice import TrainedChoice
@@ -49,6 +49,7 @@ class ModelDock(Dock):
         self.busy = Note()
         self.device = Choice(_choices(["auto", "cpu"]), tooltip=DEVICE)
         self.device_line = DeviceLine()
+        self._best_device = "cpu"  # until it is known
         self._devices = LatestCall(self, wait_ms=WAIT_MS)
         self._lay_out()
         self._connect()
@@ -85,10 +86,11 @@ class ModelDock(Dock):
         self.session.config_changed.connect(self.state.request)
 
     def _on_preset(self, name: str) -> None:
-        preset = PRESETS[name]
+        minutes = self.session.config.minutes
+        preset = presets_for(self._device_in_use, minutes)[name]
         with self.form.changed.blocked():
             self.form.value = resolve(preset.spec)
-        self._apply(preset.config)
+        self._apply(preset.settings(minutes))
 
     def _on_form(self) -> None:
         self._apply(self.session.config)
@@ -115,10 +117,18 @@ class ModelDock(Dock):
         self.session.segmenter.device = self.device.value
         self.session.segmenter_changed.emit()
 
+    @property
+    def _device_in_use(self) -> str:
+        """The device of the session; for "auto" the best one."""
+        device = self.session.segmenter.device
+        return self._best_device if device == "auto" else device
+
     def _on_devices(self, names: list[str]) -> None:
+        self._best_device = names[1]
         current = self.session.segmenter.device
         self.device.offer(_choices(names if current in names else [*names, current]))
         self.device_line.show_device(current)
+        self.state.request()
 
     def _on_no_devices(self, error: BaseException) -> None:
         self.device_line.setText(error_text(error, "Looking for devices"))
@@ -145,15 +155,14 @@ class ModelDock(Dock):
         for widget in (self.trained, self.preset, self.form, self.device):
             widget.enabled = not busy
         self.busy.setText(BUSY if busy else "")
-        self.preset.show_current(self.form.value, self.session.config)
+        self.preset.show_current(self.form.value, self.session.config, self._device_in_use)
         self._update_details()
 
     def _update_details(self) -> None:
         segmenter, image, spec = self.session.segmenter, self.selected.image, self.form.value
         axes = image.axes if image else None
         self.form.disable_incompatible(axes)
-        problem = self.form.problem or incompatibility(spec.name, spec.dims, axes)
-        if problem:
+        if problem := self.form.problem_with(axes):
             self.details.show_problem(problem)
         elif self.session.task is None:
             classes = len(segmenter.classes) or DEFAULT_CLASSES
