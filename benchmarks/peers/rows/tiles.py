@@ -118,8 +118,8 @@ GROUP = Group(
     "Prediction in tiles",
     "`Segmenter.predict` and MONAI's `sliding_window_inference` (a quarter overlap, Gaussian "
     "weights) with the same light U-Net (MobileNetV3-small) in one environment; it is trained for "
-    "some steps on the coins of SegKit's sample, mirrored to the size. SegKit reads intensities and "
-    "scales them in this time, too. Agreement: labels that are those of one tile for all of it.",
+    "some steps on the coins of SegKit's sample, mirrored to the size. SegKit reads intensities "
+    "and scales them in this time, too. Agreement: labels that are those of a single tile.",
     cases,
     {"agreement": "higher"},
     "s per megapixel",
