@@ -1,7 +1,7 @@
 """The groups of rows by the name that the command takes."""
 
 from .case import Group
-from .rows import crf, distances, instances, metrics, pixels, superpixels, tiles
+from .rows import crf, distances, metrics, pixels, superpixels, tiles
 
 GROUPS: dict[str, Group] = {
     "crf": crf.TIME,
@@ -11,5 +11,4 @@ GROUPS: dict[str, Group] = {
     "superpixels": superpixels.GROUP,
     "metrics": metrics.GROUP,
     "distances": distances.GROUP,
-    "instances": instances.GROUP,
 }
