@@ -37,6 +37,7 @@ from .refinement.smooth import smooth
 from .refinement.soft_labels import soft_labels
 from .refinement.superpixels.generate import superpixels
 from .segmenter import Segmenter
+from .suggestion.suggest import Suggestion, suggest, suggestions
 from .training.augment import augmented_patches
 from .training_set import TrainingRow, TrainingSet
 
@@ -57,6 +58,7 @@ __all__ = [
     "Project",
     "RefineConfig",
     "Segmenter",
+    "Suggestion",
     "SuperpixelConfig",
     "TileConfig",
     "TrainConfig",
@@ -81,6 +83,8 @@ __all__ = [
     "session",
     "smooth",
     "soft_labels",
+    "suggest",
+    "suggestions",
     "superpixels",
 ]
 __version__: str

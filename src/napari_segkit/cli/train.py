@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from napari_segkit.config import FeatureConfig, ModelSpec
 from napari_segkit.config._schema import config_fields
 
+from .auto_settings import check_auto
 from .file_options import (
     add_device,
     add_overwrite,
@@ -74,6 +75,11 @@ def add_arguments(parser: ArgumentParser) -> None:
                                    "labels over them, and stop")  # fmt: skip
     model = parser.add_argument_group("model")
     add_model(model)
+    model.add_argument("--auto", action="store_true",
+                       help="suggest the method and its settings for these images, labels, the "
+                            "device and --minutes (10 if they are not given), print each with its "
+                            "reason, and train with them; further options override "
+                            "them")  # fmt: skip
     model.add_argument("--start", metavar="MODEL",
                        help="go on with the weights of a trained model, its method and its "
                             "settings, on more or corrected images; further options override the "
@@ -94,6 +100,7 @@ def _train(args: Namespace) -> int:
         require_output(args)
     if args.start and args.resume:
         raise ValueError("--start begins a training and --resume goes on with one: leave one out.")
+    check_auto(args)
     labels = one_place(args.images, args.labels)
     project = given_project(args, labels)
     training_set = read_training_set(args, labels) if project is None else project.labelled
@@ -103,11 +110,11 @@ def _train(args: Namespace) -> int:
     if args.show:
         if not is_first():
             return 0
-        spec, config = spec_and_config(args, project=project)
+        spec, config = spec_and_config(args, project=project, training_set=training_set)
         return write_pairs(args, training_set, spec, config, inputs(args, training_set))
     checkpoint, resume = _states(args)
     output = _checked_output(args, inputs(args, training_set), resume) if is_first() else None
-    spec, config = spec_and_config(args, resume, project)
+    spec, config = spec_and_config(args, resume, project, training_set)
     config.require_end()
     require_shareable(spec, config)
     say_pairs(pairs, labels or args.images)

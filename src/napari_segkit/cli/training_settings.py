@@ -9,23 +9,31 @@ from napari_segkit.config import ModelSpec, TrainConfig
 from napari_segkit.models import resolve
 from napari_segkit.models.presets import Preset, preset
 
+from .auto_settings import suggested_settings
 from .options import read_options
 from .terminal import say
 
 if TYPE_CHECKING:
     from napari_segkit.project.project import Project
+    from napari_segkit.training_set import TrainingSet
 
 
 def spec_and_config(
-    args: Namespace, resume: Path | None = None, project: "Project | None" = None
+    args: Namespace,
+    resume: Path | None = None,
+    project: "Project | None" = None,
+    training_set: "TrainingSet | None" = None,
 ) -> tuple[ModelSpec, TrainConfig]:
     """The model and training settings: options override the preset, and that the project.
 
     A preset follows device and minutes, which take the place of its epochs. Another model than the
-    preset's does not take its encoder. Those of a training that is resumed cannot be changed.
+    preset's does not take its encoder. Those of a training that is resumed cannot be changed. With
+    ``--auto`` they are suggested for the training set.
     """
     if resume is not None:
         return _settings_of(args, resume)
+    if training_set is not None and args.auto:
+        return suggested_settings(args, training_set)
     minutes = getattr(args, "minutes", None)
     base = _preset(args, minutes) if args.preset else _base(args, project)
     name = getattr(args, "name", base.spec.name)

@@ -1,0 +1,1 @@
+"""Method and settings that suit images, labels, device and time, each with its reason."""
