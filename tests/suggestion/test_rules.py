@@ -169,8 +169,18 @@ def test_objects_in_little_time_come_from_the_pixel_classifier():
     suggested = propose(IDS, Budget(minutes=2, threads=2), {})
     assert (suggested.spec.name, suggested.spec.objects) == ("pixels", "distance")
     assert propose(IDS, LONG, {}).spec.name == "unet"
-    in_volume = replace(IDS, shape=(40, 200, 200))
+    in_volume = replace(IDS, shape=(40, 100, 100))
     assert propose(in_volume, LONG, {}).spec.name == "unet3d"
+    assert propose(in_volume, Budget(minutes=4, threads=2), {}).spec.name == "pixels"
+    walls = replace(in_volume, objects=replace(NUCLEI, cover=0.95, touching=1.0))
+    suggested = propose(walls, Budget(minutes=10, threads=2), {})
+    assert (suggested.spec.name, suggested.spec.objects) == ("pixels", "boundary")
+
+
+def test_patches_of_a_network_hold_several_objects():
+    large = replace(IDS, objects=replace(NUCLEI, diameter=70.0))
+    assert propose(large, LONG, {}).config.tile.tile_size == 288
+    assert propose(large, Budget(minutes=1), {}).config.tile.tile_size is None
 
 
 def test_thick_slices_are_looked_at_one_by_one():

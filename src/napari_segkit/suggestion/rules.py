@@ -19,7 +19,9 @@ MOST_STROKES = 0.3  # of the pixels are painted
 FEW_STROKES = 0.1  # of the pixels are labelled: too few for a network
 NEARLY_CUBES = 3.0  # voxels that are no longer than so many times their width
 SHORT = 4.0  # minutes, as in `reach`, in which a network of planes does not get better than pixels
-SHORT_OF_OBJECTS = 8.0  # the same for networks of objects, which learn more
+SHORT_OF_OBJECTS = 8.0  # the same for objects
+SHORT_OF_BLOCKS = 10.0  # for objects in volumes
+SHORT_OF_WALLS = 60.0  # for cells that fill a volume
 LONG = 10.0  # minutes from which the default network pays
 LARGE_OBJECT = 90.0  # pixels: larger ones are made smaller, to this diameter
 SMALLER_OBJECT = 40.0
@@ -28,6 +30,7 @@ LARGEST_TILE = 512
 FILLED = 0.8  # of the pixels are objects: walls divide them
 
 Settings = Mapping[str, object]
+NOTHING: Settings = {}
 SCRIBBLES, FAST, BALANCED = "scribbles, in seconds", "fast on CPU", "balanced"
 
 Rule = Callable[[Facts, Budget, Settings], Reason | None]
@@ -155,10 +158,19 @@ def _pixel_classifier(facts: Facts, budget: Budget, settings: Settings) -> Reaso
         text = f"{percent(part)} of the pixels are labelled, which is little for a network"
         end = "the pixel classifier trains on them in seconds."
         return Reason("preset", SCRIBBLES, f"{text}: {end}")
-    if budget.is_cpu and reach(facts, budget) < (SHORT_OF_OBJECTS if is_of_objects else SHORT):
+    if budget.is_cpu and reach(facts, budget, settings) < _shortest(facts, settings):
         text = f"{_time(facts, budget)} are short for a network"
         return Reason("preset", SCRIBBLES, f"{text}: the pixel classifier trains in seconds.")
     return None
+
+
+def _shortest(facts: Facts, settings: Settings) -> float:
+    """Minutes, as in `reach`, that a network needs to do better than the pixel classifier."""
+    if not settings.get("objects"):
+        return SHORT
+    if not facts.is_volume:
+        return SHORT_OF_OBJECTS
+    return SHORT_OF_WALLS if settings["objects"] == "boundary" else SHORT_OF_BLOCKS
 
 
 def _method_of_volumes(facts: Facts, budget: Budget) -> Reason:
@@ -180,8 +192,13 @@ def _network(facts: Facts, budget: Budget) -> Reason:
     return Reason("preset", BALANCED, f"{time} are enough for a U-Net with ResNet-18.")
 
 
-def reach(facts: Facts, budget: Budget) -> float:
-    """Minutes of one thread, counted as those of patches of 256 x 256: small images take less."""
+def reach(facts: Facts, budget: Budget, settings: Settings = NOTHING) -> float:
+    """Minutes of one thread, counted as those of patches of 256 x 256: small images take less.
+
+    Networks of objects in volumes train on blocks, whose steps are long also in small volumes.
+    """
+    if facts.is_volume and settings.get("objects"):
+        return budget.cpu_minutes
     area = prod(min(TILE[2], 32 * ceil(length / 32)) for length in facts.shape[1:])
     return budget.cpu_minutes * TILE[2] ** 2 / area
 
@@ -234,7 +251,8 @@ def _rounded(value: float) -> float:
 def tile_size(facts: Facts, budget: Budget, settings: Settings) -> Reason | None:
     """Patches that hold several objects."""
     found = facts.objects
-    if found is None or not settings.get("objects") or settings.get("dims") == "3D":
+    is_network = not model_info(str(settings["name"])).features and settings.get("objects")
+    if found is None or not is_network or settings.get("dims") == "3D":
         return None
     width = found.diameter * min(facts.spacing[1:]) / _size(facts, settings)
     wanted = 32 * ceil(OBJECTS_ACROSS * width / 32)
