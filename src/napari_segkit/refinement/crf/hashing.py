@@ -26,8 +26,9 @@ class KeyNumbers:
         self._bits = max(4, ceil(log2(max(len(keys), 1))))
         table = torch.zeros(length or 2**self._bits, dtype=keys.dtype, device=keys.device)
         slots = self._slots(keys)
-        for near_slots, near_keys in zip(slots.split(CHUNK), keys.split(CHUNK), strict=True):
-            table.scatter_(0, near_slots.long(), near_keys)
+        for start in range(0, len(keys), CHUNK):
+            part = slice(start, start + CHUNK)
+            table.scatter_(0, slots[part].long(), keys[part])
         filled = table.nonzero().flatten()
         self.keys, self._rest, self._first_rest = table[filled], None, len(filled)
         if not self._direct:

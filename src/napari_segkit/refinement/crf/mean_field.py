@@ -105,7 +105,8 @@ def mean_field(
     logits, gains = unary.flatten(1), costs[:, -1:] - costs[:, :-1]
     for _ in range(iterations):
         messages = _weighted_sum(kernels, marginals[:-1]).flatten(1)
-        marginals = torch.addmm(logits, gains, messages).softmax(dim=0).view_as(unary)
+        torch.addmm(logits, gains, messages, out=marginals.flatten(1))
+        marginals = marginals.softmax(dim=0)
     return marginals
 
 

@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from scipy.sparse import csr_matrix
 
+from napari_segkit.images.types import Floats
+
 from .hashing import KeyNumbers
 from .simplices import VertexKeys, basis, simplex_vertices
 
@@ -137,7 +139,7 @@ class SparseMatrixWeights:
     """
 
     def __init__(self, columns: torch.Tensor, weights: torch.Tensor, width: int) -> None:
-        self._threads = torch.get_num_threads()
+        self._points, self._threads = len(columns), torch.get_num_threads()
         parts = zip(columns.chunk(self._threads), weights.chunk(self._threads), strict=True)
         self._matrices = [_sparse_matrix(*part, width) for part in parts]
         several = len(self._matrices) > 1
@@ -151,9 +153,14 @@ class SparseMatrixWeights:
 
     def slice(self, vertices: torch.Tensor) -> torch.Tensor:
         """From ``(vertices, channels)`` to ``(points, channels)``."""
-        dense = vertices.numpy()
-        parts = self._map(lambda matrix: matrix @ dense, self._matrices)
-        return torch.from_numpy(np.concatenate(list(parts)))
+        values = vertices.new_empty((self._points, vertices.shape[1]))
+        parts = [part.numpy() for part in values.chunk(self._threads)]
+
+        def fill(matrix: csr_matrix, part: Floats) -> None:
+            part[:] = matrix @ vertices.numpy()
+
+        list(self._map(fill, self._matrices, parts))
+        return values
 
 
 def _sparse_matrix(columns: torch.Tensor, weights: torch.Tensor, width: int) -> csr_matrix:

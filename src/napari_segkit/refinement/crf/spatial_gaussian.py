@@ -29,17 +29,19 @@ class SpatialKernel:
 
 
 def _blur_axis(
-    values: torch.Tensor, axis: int, bands: Sequence[tuple[slice, torch.Tensor]]
+    values: torch.Tensor, axis: int, bands: Sequence[tuple[slice, slice, torch.Tensor]]
 ) -> torch.Tensor:
     """Multiply each chunk of an axis, with its surroundings, by a band matrix."""
     length, last = values.shape[axis], axis == values.ndim - 1
     flat = values.reshape(-1, length) if last else values.flatten(0, axis - 1).flatten(2)
-    blurred = [flat[:, near] @ band.T if last else band @ flat[:, near] for near, band in bands]
-    return torch.cat(blurred, dim=1).view(values.shape)
+    blurred = torch.empty_like(flat)
+    for chunk, near, band in bands:
+        blurred[:, chunk] = flat[:, near] @ band.T if last else band @ flat[:, near]
+    return blurred.view(values.shape)
 
 
-def _bands(taps: torch.Tensor, length: int) -> Iterator[tuple[slice, torch.Tensor]]:
-    """Normalised weights for each chunk of an axis, and the pixels that they are for."""
+def _bands(taps: torch.Tensor, length: int) -> Iterator[tuple[slice, slice, torch.Tensor]]:
+    """Chunks of an axis, the pixels around each, and the normalised weights of these."""
     radius = len(taps) // 2
     pixels = torch.arange(length, device=taps.device)
     sums = torch.cat([taps.new_zeros(1), taps.cumsum(0)])
@@ -51,7 +53,7 @@ def _bands(taps: torch.Tensor, length: int) -> Iterator[tuple[slice, torch.Tenso
         index = pixels[near] - pixels[chunk, None] + radius
         inside = (index >= 0) & (index < len(taps))
         band = taps[index.clamp(0, len(taps) - 1)] * inside
-        yield near, band * scale[chunk, None] * scale[near]
+        yield chunk, near, band * scale[chunk, None] * scale[near]
 
 
 def _gaussian(sigma: float, length: int, device: torch.device) -> torch.Tensor:
