@@ -66,7 +66,7 @@ def models(draw):
     shape = draw(st.lists(st.integers(1, 500), min_size=ndim, max_size=ndim))
     image = as_image(np.broadcast_to(np.uint8(0), shape), "ZYX"[-ndim:])
     unset = draw(st.sampled_from(["resize", "voxel_size"])) if ndim == 2 else "resize"
-    config = draw(configs(TrainConfig, epochs=20, **{unset: None}))
+    config = draw(configs(TrainConfig, epochs=20, three_axes=False, **{unset: None}))
     spec = resolve(ModelSpec("pixels", dims=f"{ndim}D"))
     inputs = Inputs(channels, len(classes), spacing[-ndim:])
     try:

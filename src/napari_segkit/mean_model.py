@@ -125,6 +125,7 @@ def _traits(model: TrainedModel) -> dict[str, object]:
         "kind of objects": model.spec.objects,
         "list of classes": ", ".join(f"{c.value} {c.name}" for c in model.classes),
         "number of channels": model.channels,
+        "number of slices": model.spec.slices,
         "list of channels": ", ".join(model.channel_names),
         "number of dimensions": model.ndim,
         "orientation": model.orientation,

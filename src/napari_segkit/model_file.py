@@ -13,7 +13,7 @@ from .error_messages import printable
 from .io.checked_json import MALFORMED, MAX_REASON, Header, first_line
 from .io.output_paths import model_path
 from .model_header import FORMAT, header, read_header, read_stuff_values
-from .models import Inputs, build, outputs
+from .models import Inputs, build, network_inputs, outputs
 from .models.mean_network import MeanNetwork
 from .models.meta_device import meta_device
 from .models.tensor_checks import UNBOUNDED, require_usable
@@ -99,10 +99,11 @@ def _one_network(model: TrainedModel, tensors: Tensors) -> nn.Module:
     inputs = Inputs(model.channels, count, model.spacing[-model.ndim :])
     lengths = {length for tensor in tensors.values() if tensor.numel() for length in tensor.shape}
     classes = {count, count - 1}  # some have no background output
-    backed = inputs.channels in lengths and not classes.isdisjoint(lengths)
+    channels = network_inputs(spec, inputs).channels
+    backed = channels in lengths and not classes.isdisjoint(lengths)
     if str(spec.encoder).startswith("tu-"):  # some of timm's take seconds to build
         backed = backed and any(name.startswith("encoder.") for name in tensors)
-    if not backed or inputs.channels > MAX_CHANNELS:
+    if not backed or channels > MAX_CHANNELS:
         raise ValueError("tensors do not match this model")
     with meta_device():
         expected = network_tensors(build(spec, inputs))

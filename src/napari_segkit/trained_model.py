@@ -89,7 +89,8 @@ class TrainedModel:
             or not all(type(n) is int and 0 < n <= 8192 for n in self.patch),
             "axes": not {"Y", "X"} <= set(self.axes) <= set(AXES)
             or len(set(self.axes)) != len(self.axes)
-            or (self.ndim == 3 and "Z" not in self.axes),
+            or ((self.ndim == 3 or self.spec.neighbour_slices) and "Z" not in self.axes)
+            or (self.ndim == 3 and self.spec.neighbour_slices),
             "resize": self.config.resize is not None and (self.ndim != 2 or self.info.has_masks),
             "channels": type(self.channels) is not int
             or self.channels < 1

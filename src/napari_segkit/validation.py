@@ -15,6 +15,8 @@ from .evaluation.report import evaluate
 from .images.axes_image import AxesImage
 from .images.classes import LabelClass
 from .images.labels import IGNORE
+from .images.regions import Region, as_region
+from .images.slices import slab_around
 from .images.types import AnyArray, Labels
 from .inference import predict_tiles_of
 from .inference.plan import TilePlan
@@ -148,8 +150,8 @@ class Validation:
         for number, image in enumerate(self.images):
             places = self._places(number, model.ndim)
             images += bool(places)
-            for cropped, truth in _crops(image, places, model):
-                request = self._request(model, number, cropped, None)
+            for cropped, truth, region in _crops(image, places, model):
+                request = replace(self._request(model, number, cropped, None), region=region)
                 predictions.append(drain(predict_tiles_of(model)(request)).labels)
                 truths.append(truth)
         report = evaluate(
@@ -267,17 +269,22 @@ class _CountingSink:
 
 def _crops(
     image: HeldOutImage, places: Places, model: TrainedModel
-) -> Iterator[tuple[AxesImage, AnyArray]]:
-    """The part of each frame around its held-out pixels, with its object ids."""
+) -> Iterator[tuple[AxesImage, AnyArray, Region | None]]:
+    """The part of each frame around its held-out pixels, with its object ids.
+
+    Slices that the network sees beside a frame are in it, too; the region is the frame then.
+    """
     whole, axes = image.image, image.image.label_axes
     for frame, mask in frames_of(image, model.ndim):
         if tuple(frame.values()) not in places:
             continue
         region = around(mask, model.overlap)
         ids = AxesImage(image.values, axes).read(frame, region)[0]
-        kept = "".join(a for a in whole.axes if a not in frame)
-        data = whole.data[whole.array_index(frame, region, whole.axes)]
+        around_it, slab = slab_around(whole, frame, region, model.spec.neighbour_slices)
+        kept = "".join(a for a in whole.axes if a not in around_it)
+        data = whole.data[whole.array_index(around_it, slab, whole.axes)]
         cropped = replace(whole, data=data, axes=kept)
-        truth = np.empty(cropped.label_shape, np.int64)
-        cropped.write(truth, {}, np.where(mask[region] & (ids != IGNORE), ids, NOT_ANNOTATED))
-        yield cropped, truth
+        own = {"Z": frame["Z"] - slab[0].start} if "Z" in frame and "Z" in kept else {}
+        truth = np.full(cropped.label_shape, NOT_ANNOTATED, np.int64)
+        cropped.write(truth, own, np.where(mask[region] & (ids != IGNORE), ids, NOT_ANNOTATED))
+        yield cropped, truth, as_region(own, cropped) if own else None

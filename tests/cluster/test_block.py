@@ -1,6 +1,7 @@
 """A block that is predicted from its own pixels has the pixels of the whole prediction."""
 
 import pickle
+from dataclasses import replace
 
 import dask.array as da
 import numpy as np
@@ -9,15 +10,17 @@ import torch
 import zarr
 from skimage.data import coins
 
-from napari_segkit import CleanConfig, PredictConfig, RefineConfig, TileConfig
+from napari_segkit import CleanConfig, ModelSpec, PredictConfig, RefineConfig, TileConfig
 from napari_segkit.cluster.block import block_of, predict_block
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.inference.request import PredictRequest
 from napari_segkit.inference.semantic import predict_tiles
 from napari_segkit.io.files import read_image
+from napari_segkit.models import resolve
 from napari_segkit.steps import drain
 
 CPU = torch.device("cpu")
+SPEC = ModelSpec("segresnet", dims="2D", neighbour_slices=1)
 
 
 def request_of(model, image, config=None, **options):
@@ -114,3 +117,14 @@ def test_only_the_pixels_of_the_block_travel(make):
     assert len(pickle.dumps(block)) < 40_000  # four tiles of 96 pixels
     with pytest.raises(IndexError):
         block.image.read({}, (slice(0, 10), slice(0, 10)))
+
+
+def test_a_block_holds_the_slices_beside_its_own(make):
+    pixels = np.stack([coins()[z : z + 40, :70] for z in range(4)])
+    model = replace(make(3), channels=1, axes="ZYX", spec=resolve(SPEC))
+    request = request_of(model, AxesImage(pixels, "ZYX"), probabilities=True)
+    require_same(request, predicted_blocks(request, in_threes))
+    plan = request.plan
+    for z, held in ((0, 2), (2, 3), (3, 2)):
+        block = block_of(plan, {"Z": z}, plan.cells, probabilities=False)
+        assert block.image.data.pixels.shape[0] == held

@@ -13,6 +13,7 @@ from napari_segkit import AugmentConfig, augmented_patches
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.intensity import identity_statistics
 from napari_segkit.images.labels import IGNORE
+from napari_segkit.training.augment import Augmentation
 from napari_segkit.training.instance_sampler import ObjectSampler
 from napari_segkit.training.sampler import Sample, Sampler
 
@@ -290,3 +291,17 @@ def test_a_view_of_what_is_not_annotated_is_not_trained_on():
     )
     images, _ = sampler.batch(20)
     assert images.min() > -2.6  # the border itself, interpolated
+
+
+def test_a_channel_is_dropped_in_all_slices():
+    config = replace(NOTHING, channel_drop=1)
+    image, target = np.ones((6, 8, 8), np.float32), np.zeros((8, 8), np.int16)
+    drawn = Augmentation(config, (1.0, 1.0), slices=3).draw(
+        lambda start, size: (image.copy(), target), (8, 8), (0, 0), np.random.default_rng(0)
+    )
+    dropped = ~drawn[0].any((1, 2))
+    assert dropped.tolist() in ([True, False] * 3, [False, True] * 3)
+    grey = Augmentation(config, (1.0, 1.0), slices=6).draw(
+        lambda start, size: (image.copy(), target), (8, 8), (0, 0), np.random.default_rng(0)
+    )
+    assert grey[0].all()

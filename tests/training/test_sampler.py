@@ -66,3 +66,55 @@ def test_volumes_are_drawn_as_volumes():
     ).batch(4)
     assert images.shape == (4, 1, 8, 16, 16)
     assert all((t != IGNORE).any() for t in targets)
+
+
+def places_of(shape):
+    """An image whose three channels are its voxels' places, all of one class."""
+    image = np.stack(np.indices(shape)).astype(np.float32)
+    indices = np.zeros(shape, np.int16)
+    return Sample(AxesImage(image, "CZYX"), AxesImage(indices, "ZYX"), identity_statistics(3))
+
+
+def draw(sample, count=30, **options):
+    random = np.random.default_rng(0)
+    off = AugmentConfig(False)
+    return Sampler([sample], (16, 16), 1, augment=off, random=random, **options).batch(count)[0]
+
+
+def test_slices_along_three_axes_are_drawn():
+    images = draw(places_of((20, 24, 28)), three_axes=True).numpy()
+    directions = set()
+    for z, y, x in images:
+        steps = [abs(np.diff(place, axis=axis)).max() for place in (z, y, x) for axis in (0, 1)]
+        directions.add(
+            "".join(
+                "-" if not any(s) else "v" if s[0] else "h"
+                for s in zip(steps[::2], steps[1::2], strict=True)
+            )
+        )
+    assert directions == {"-vh", "v-h", "hv-"}  # along Z, along Y, along X
+
+
+def test_neighbouring_slices_are_drawn_one_after_the_other():
+    images = draw(places_of((5, 24, 28)), neighbours=1).numpy()
+    assert images.shape[1:] == (9, 16, 16)
+    before, own, after = (images[:, 3 * n, 0, 0].astype(int) for n in range(3))
+    assert set(own) == set(range(5))
+    np.testing.assert_array_equal(before, np.where(own == 0, 1, own - 1))
+    np.testing.assert_array_equal(after, np.where(own == 4, 3, own + 1))
+    np.testing.assert_array_equal(images[:, 1:3], images[:, 4:6])  # the same pixels of each
+
+
+def test_labels_that_change_are_found_along_all_axes():
+    sample = places_of((6, 7, 8))
+    sample.indices.data[:] = IGNORE
+    random = np.random.default_rng(0)
+    drawn = Sampler(
+        [sample], (16, 16), 1, augment=AugmentConfig(False), random=random, three_axes=True
+    )
+    assert drawn.is_empty
+    sample.indices.data[2, 3, 4] = 0
+    drawn.refresh(0, (slice(2, 3), slice(3, 4), slice(4, 5)))
+    _, targets = drawn.batch(12)
+    assert ((targets == 0).sum((1, 2)) > 0).all()
+    assert len(drawn._labelled) == 3

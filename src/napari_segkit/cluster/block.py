@@ -11,6 +11,7 @@ from napari_segkit.config import PredictConfig, TileConfig
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.intensity import Statistics
 from napari_segkit.images.regions import Box, union
+from napari_segkit.images.slices import slab_around
 from napari_segkit.images.types import AnyArray, Labels
 from napari_segkit.inference.plan import TilePlan
 from napari_segkit.inference.progress import Progress
@@ -59,7 +60,8 @@ def block_of(
     if plan.needs_whole_frames:
         context = plan.context(box)
         box, tiles = context.box, list(context.cell.tiles)
-    image = window_of(plan.image, frame, _pixels_of(plan.grid, tiles))
+    neighbours, pixels = plan.model.spec.neighbour_slices, _pixels_of(plan.grid, tiles)
+    image = window_of(plan.image, *slab_around(plan.image, frame, pixels, neighbours))
     if plan.resamples:
         original = window_of(plan.original, frame, box)
     else:

@@ -52,6 +52,11 @@ def predict_tiles(
             "This model predicts objects, which a cluster does not join at the edges of its "
             "blocks: leave scheduler out."
         )
+    if request.config.three_axes:
+        raise ValueError(
+            "three_axes=True needs the whole volume in one place, which a cluster divides into "
+            "blocks: leave one of them out."
+        )
     with connected(config) as client:
         plan = request.plan
         sink: Sink = request.sink or MemorySink(keep_probabilities=request.probabilities)

@@ -74,6 +74,11 @@ class ModelSpec(Checked):
         predicts boundaries, and a watershed separates touching objects. "distance": predicts the
         distance to the boundary, and a watershed separates touching objects. None: classes only.
         Mask R-CNN and SOLO always predict objects.
+    neighbour_slices : int
+        2.5D: how many slices above and below a slice a 2D network sees beside it, as further
+        channels; 1 is three slices in all. Mirrored at the ends of the stack; time points are no
+        neighbours. For images with Z; not for the pixel classifier, whose features may be in 3D.
+        0: each slice by itself.
     features : FeatureConfig
         Features of the pixel classifier.
     options : mapping
@@ -88,5 +93,11 @@ class ModelSpec(Checked):
     weights: str | None = None
     dims: Dims = "auto"
     objects: ObjectsBy | None = None
+    neighbour_slices: Annotated[int, {"min": 0, "max": 16}] = 0
     features: FeatureConfig = field(default_factory=FeatureConfig)
     options: Mapping[str, Value] = Options({})
+
+    @property
+    def slices(self) -> int:
+        """Number of slices that the network sees at once."""
+        return 2 * self.neighbour_slices + 1

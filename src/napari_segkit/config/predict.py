@@ -25,6 +25,10 @@ class PredictConfig(Checked):
         Test-time augmentation: mean of the probabilities of each tile and of its mirrored copies,
         along the axes along which the training mirrored patches, and of their quarter turns where
         it made those: 4 to 16 times as long. Not for Mask R-CNN, SOLO and the pixel classifier.
+    three_axes : bool
+        Mean of the probabilities of a 2D network along Z, Y and X of a volume with voxels about as
+        long as wide, in memory: three times as long. Best for a model that was trained so
+        (`TrainConfig.three_axes`).
     passes : int
         Mean of the probabilities of so many passes with dropout, as in training: the uncertainty
         then shows what the network has not learned well. The same tile always gets the same
@@ -42,6 +46,7 @@ class PredictConfig(Checked):
 
     precision: Precision = "float32"
     flips: bool = False
+    three_axes: bool = False
     passes: Annotated[int, {"min": 1, "max": 1000}] = 1
     uncertainty: Uncertainty | None = None
     resample: bool = False

@@ -96,6 +96,10 @@ class TrainConfig(Checked):
     voxel_size : float or None
         Resample images to this pixel (voxel) size in world units, those of the first image; results
         are resampled back to the image's grid. None: no resampling.
+    three_axes : bool
+        Train a 2D network on slices along Z, Y and X alike, so that it can predict along all three
+        (`PredictConfig.three_axes`). For volumes with voxels about as long as wide; not for
+        instance methods and the pixel classifier, nor with `resize` or `voxel_size`.
     augment : AugmentConfig
         Random changes of the patches. True is taken for the default ones, False for none.
     freeze_encoder : bool
@@ -146,6 +150,7 @@ class TrainConfig(Checked):
     normalise: Normalise = "image"
     resize: Annotated[int | tuple[int, int] | None, {"min": 16, "max": 4096, "step": 32}] = None
     voxel_size: Annotated[float | None, {"min": 1e-6, "max": 1e6, "step": 0.1}] = None
+    three_axes: bool = False
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     freeze_encoder: bool = False
     seed: Annotated[int, {"min": 0, "max": 2**31 - 1}] = 0
@@ -167,6 +172,11 @@ class TrainConfig(Checked):
             raise ValueError(
                 f"TrainConfig.resize is {self.resize} with a voxel_size of {self.voxel_size:g}, "
                 "but an image has one or the other: set one of them to None."
+            )
+        if self.three_axes and (self.resize is not None or self.voxel_size is not None):
+            raise ValueError(
+                "TrainConfig.three_axes takes slices along Z, Y and X as they are: set resize "
+                "and voxel_size to None, or three_axes to False."
             )
 
     def live(self) -> Self:

@@ -3,8 +3,11 @@
 from .axes_image import AxesImage
 
 
-def require_model_input(image: AxesImage, channels: int, ndim: int) -> None:
-    """ValueError unless an image has the channels of a model, and Z for a model of volumes."""
+def require_model_input(image: AxesImage, channels: int, ndim: int, slices: int = 1) -> None:
+    """ValueError unless an image has the channels of a model, and Z if it needs that.
+
+    A model of volumes does, and one that sees several `slices`.
+    """
     if image.channels != channels:
         raise ValueError(
             f"The model takes {channels_text(channels)}, but {image.name} has "
@@ -15,6 +18,11 @@ def require_model_input(image: AxesImage, channels: int, ndim: int) -> None:
         raise ValueError(
             f"{image.name} has no Z (axes {image.axes}, shape {image.shape}), but the model was "
             "trained on volumes: choose a volume, or specify its axes."
+        )
+    if slices > 1 and "Z" not in image.axes:
+        raise ValueError(
+            f"{image.name} has no Z (axes {image.axes}, shape {image.shape}), but the model sees "
+            f"{slices} slices at once: choose a volume, or specify its axes."
         )
 
 

@@ -122,9 +122,9 @@ def blend_frame(
         if progress.is_finishing and not complete:
             return None
     ((_, blended),) = complete
-    if not plan.resamples:
-        return blended
-    return _resized(plan, context, blended)
+    if plan.resamples:
+        blended = _resized(plan, context, blended)
+    return plan.mean_of_axes(frame, context.box, blended)
 
 
 def _resized(plan: TilePlan, context: Context, blended: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -47,8 +47,14 @@ def symmetries(model: TrainedModel) -> tuple[Symmetry, ...]:
 
 
 def require_copies(model: TrainedModel, config: PredictConfig) -> None:
-    """ValueError for mirrored copies or passes with dropout that a model does not have."""
+    """ValueError for copies, slices or passes with dropout that a model does not have."""
     name = model.info.title
+    if config.three_axes and (model.ndim == 3 or model.info.has_masks):
+        kind = "predicts objects with masks" if model.info.has_masks else "takes whole volumes"
+        raise ValueError(
+            f"three_axes=True, but this {name} {kind}: leave three_axes out, or train a semantic "
+            "method with dims='2D'."
+        )
     if config.flips and model.info.has_masks:
         raise ValueError(
             f"flips=True, but {name} predicts objects with masks, of which there "

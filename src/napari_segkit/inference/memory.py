@@ -39,6 +39,7 @@ def require_memory(plan: "TilePlan", *, probabilities: bool, keeps_labels: bool)
     others = [
         *(["write it to a zarr folder, such as result.zarr (`out=`)"] if keeps_labels else []),
         *(["leave the probabilities out"] if probabilities else []),
+        *(["leave three_axes out"] if plan.settings.three_axes else []),
         *(["leave the refinement out"] if plan.model.refine.smoother and "frames" in parts else []),
     ]
     raise ValueError(
@@ -67,6 +68,8 @@ def _needed(plan: "TilePlan", *, probabilities: bool, keeps_labels: bool) -> dic
     needs["probabilities"] = probabilities * pixels * FLOAT * len(model.classes)
     if keeps_labels and plan.settings.uncertainty:
         needs["uncertainty"] = pixels * FLOAT
+    if plan.settings.three_axes:
+        needs["other axes"] = pixels * FLOAT * maps
     if model.config.voxel_size is not None:
         needs["resampled image"] = FLOAT * prod(plan.image.shape)
     if plan.needs_whole_frames and not model.info.has_masks:

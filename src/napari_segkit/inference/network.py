@@ -98,7 +98,7 @@ def _folded(model: "TrainedModel", device: torch.device) -> nn.Module:
     from napari_segkit.models.fold import fold_batch_norm  # loads torchvision
 
     network, random = model.network, torch.Generator().manual_seed(0)
-    shape = (1, model.channels, *(2 * step for step in model.strides))
+    shape = (1, model.channels * model.spec.slices, *(2 * step for step in model.strides))
     images = torch.rand(shape, generator=random).to(device)
     folded = shared_copy(network)
     part = "backbone" if model.info.has_masks else ""  # boxes of noise cannot be compared

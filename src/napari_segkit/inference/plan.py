@@ -27,6 +27,7 @@ from napari_segkit.images.model_input import require_model_input
 from napari_segkit.images.regions import Box, Part, Region, label_box
 from napari_segkit.images.resample import resampled_template
 from napari_segkit.images.resize import resized
+from napari_segkit.images.slices import read_window, slices_to_channels
 from napari_segkit.models.precision import used_precision
 from napari_segkit.refinement.smooth import smoothing_method
 from napari_segkit.tiling import (
@@ -35,7 +36,6 @@ from napari_segkit.tiling import (
     Tile,
     fit_to_stride,
     length_per_axis,
-    read_mirrored,
     round_up,
     tile_shape_from_size,
 )
@@ -95,6 +95,7 @@ class TilePlan:
     settings: PredictConfig = field(default_factory=PredictConfig)
     region: Region | None = None
     divides: bool = False
+    others: list[AxesImage] = field(default_factory=list)  # summed probabilities along Y and X
     _incomplete: list[dict[str, int]] = field(default_factory=list)  # frames with missing pixels
     _halved: list[int] = field(default_factory=list)  # batch sizes after memory ran out
 
@@ -268,16 +269,23 @@ class TilePlan:
         return self.provenance() | ({"tiles_at_once": self.at_once} if self._halved else {})
 
     def read(self, frame: dict[str, int], tile: Tile) -> NDArray[np.float32]:
-        """Read the scaled pixels ``(C, *extent)`` of a tile, mirrored past the image's end."""
-        pixels = read_mirrored(
-            lambda region: self.image.read(frame, region),
-            tile.start,
-            self.grid.extent(tile),
-            self.grid.shape,
-        )
+        """Read the scaled pixels ``(C, *extent)`` of a tile, mirrored past the image's end.
+
+        The channels of the slices that the network sees come one slice after the other.
+        """
+        neighbours = self.model.spec.neighbour_slices
+        pixels = read_window(self.image, frame, tile.start, self.grid.extent(tile), neighbours)
         if frame not in self._incomplete and missing_pixels(pixels) is not None:
             self._incomplete.append(frame)
-        return self.statistics.apply(pixels)
+        return slices_to_channels(self.statistics.apply(pixels), self.model.ndim)
+
+    def mean_of_axes(
+        self, frame: dict[str, int], box: Sequence[slice], maps: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Probabilities of a box of a frame; the mean with those along Y and X if there are any."""
+        for other in self.others:
+            maps = (maps + other.read(frame, box)) / np.float32(3)
+        return maps
 
     def missing(self, frame: dict[str, int], region: Sequence[slice]) -> NDArray[np.bool_] | None:
         """Which pixels of the original image are NaN or infinite, once the tiles are read."""
@@ -397,7 +405,7 @@ def unmeasured_plan(
 
 def make_grid(model: TrainedModel, image: AxesImage, config: TileConfig) -> Grid:
     """Divide an image into tiles; ValueError if the image does not suit the model."""
-    require_model_input(image, model.channels, model.ndim)
+    require_model_input(image, model.channels, model.ndim, model.spec.slices)
     strides, lengths = model.strides, image.spatial_shape(model.ndim)
     sizes, overlaps = model.tile_size, model.overlap
     if config.tile_size is not None:

@@ -25,6 +25,7 @@ from .memory import require_memory
 from .plan import TilePlan, make_plan, unmeasured_plan
 from .progress import TileStep
 from .sink import MemorySink, ObjectSink, Sink, UncertaintySink
+from .three_axes import require_three_axes
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,7 @@ class PredictRequest:
     def __post_init__(self) -> None:
         """Refuse what does not suit the model: objects are known when all tiles are predicted."""
         require_copies(self.model, self.config)
+        require_three_axes(self.image, self.config, in_memory=self._is_in_memory)
         if self.sink is not None:
             _require_sink(self.sink, self.model, self.config)
         if self.statistics is not None and len(self.statistics.low) != self.model.channels:

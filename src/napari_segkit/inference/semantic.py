@@ -14,6 +14,7 @@ from napari_segkit.label_result import LabelResult
 from napari_segkit.refinement.blocks import relative_to
 from napari_segkit.tiling import Cell, Tile
 
+from . import three_axes
 from .blending import Blending, blend_frame
 from .columns import in_columns
 from .plan import TilePlan
@@ -30,9 +31,14 @@ def predict_tiles(request: PredictRequest) -> Generator[TileStep, object, LabelR
     plan = request.plan
     sink: Sink = request.sink or MemorySink(keep_probabilities=request.probabilities)
     sink.start(plan)
-    progress = Progress(sum(count_steps(plan, missing_cells(plan, sink, f)) for f in plan.frames()))
+    others = three_axes.other_plans(
+        plan, (frame for frame in plan.frames() if missing_cells(plan, sink, frame))
+    )
+    own = sum(count_steps(plan, missing_cells(plan, sink, frame)) for frame in plan.frames())
+    progress = Progress(own + three_axes.count_steps(others))
     if not progress.total:  # all was predicted before
         yield TileStep(1, 1)
+    yield from three_axes.predict_others(plan, others, progress)
     for frame in plan.frames():
         if progress.is_finishing:
             break
@@ -111,7 +117,8 @@ def _blended_column(
     for tiles in plan.batches(blending.tiles):
         outputs = tile_probabilities(plan, frame, tiles)
         _show(plan, frame, sink, tiles, outputs)
-        for cell, maps in blending.add(tiles, outputs):
+        for cell, along_z in blending.add(tiles, outputs):
+            maps = plan.mean_of_axes(frame, cell.region, along_z)
             _write_uncertainty(plan, frame, cell, sink, maps)
             labels = from_indices(likeliest(maps), plan.model.values)
             write_cell(plan, frame, cell, sink, labels, maps)

@@ -202,6 +202,11 @@ def _require_tiles_alone(request: PredictRequest) -> None:
             f"What is in view cannot be followed with {what}, which depend on more than their "
             "tiles: predict what is in view, or choose a model and settings without them."
         )
+    if request.config.three_axes:
+        raise ValueError(
+            "What is in view cannot be followed with the mean over three axes, which needs the "
+            "whole volume: leave three_axes out, or predict what is in view."
+        )
     if request.config.uncertainty or request.probabilities:
         raise ValueError(
             "Where the view is followed, labels are shown only: choose no uncertainty and no "

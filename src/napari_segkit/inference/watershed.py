@@ -12,6 +12,7 @@ from napari_segkit.instances.level_targets import levels_to_classes
 from napari_segkit.instances.watershed import segment_objects
 from napari_segkit.label_result import LabelResult
 
+from . import three_axes
 from .blending import blend_frame
 from .levels import refined_levels, typical_size
 from .progress import Progress, TileStep
@@ -26,7 +27,9 @@ def predict_tiles(request: PredictRequest) -> Generator[TileStep, object, LabelR
     if isinstance(request.sink, ObjectSink):
         return (yield from predict_blocks(request, request.sink))
     plan = request.plan
-    model, image, progress = plan.model, plan.original, Progress(plan.steps)
+    others = three_axes.other_plans(plan, plan.frames())
+    model, image = plan.model, plan.original
+    progress = Progress(plan.steps + three_axes.count_steps(others))
     method = str(model.spec.objects)
     labels = np.zeros(image.label_shape, np.int32)
     maps = (
@@ -35,7 +38,8 @@ def predict_tiles(request: PredictRequest) -> Generator[TileStep, object, LabelR
     uncertainty = FrameUncertainty(plan)
     positions, scores, last = [np.zeros(0, np.intp)], [np.zeros(0, np.float32)], 0
     spacing, size, done = image.spacing[-model.ndim :], typical_size(plan), []
-    for frame in plan.frames():
+    yield from three_axes.predict_others(plan, others, progress)
+    for frame in () if progress.is_finishing else plan.frames():
         context = plan.context(plan.box(frame))
         blended = yield from blend_frame(plan, frame, context, progress)
         if blended is None:

@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from napari_segkit.devices import choose
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.pictures import Overlay, Picture, grid, pictures_of
-from napari_segkit.images.types import AnyArray
+from napari_segkit.images.regions import as_region
 from napari_segkit.inference import predict_tiles_of
 from napari_segkit.inference.request import PredictRequest
 from napari_segkit.steps import drain
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from napari_segkit.config.pictures import Style
 
 MAX_IMAGES = 4
+Index: TypeAlias = tuple[int | slice, ...]
 
 
 def picture_of_predictions(
@@ -33,10 +34,11 @@ def picture_of_predictions(
 
 
 def _row(model: TrainedModel, held_out: HeldOutImage, device: str) -> list[tuple[str, Picture]]:
-    part, values = _part(held_out, model)
-    statistics = model.measure(held_out.image)
-    request = PredictRequest(model, part, device=choose(device), statistics=statistics)
-    predicted = drain(predict_tiles_of(model)(request)).labels
+    part, index = _part(held_out, model)
+    image, values = held_out.image, np.asarray(held_out.values)[index]
+    region = as_region(index, image)
+    request = PredictRequest(model, image, device=choose(device), region=region)
+    predicted = drain(predict_tiles_of(model)(request)).labels[index]
     colors = {} if model.predicts_objects else {c.value: c.color for c in model.classes}
     style: Style = "contours" if model.predicts_objects else "colours"
     overlays = [Overlay(v, colors, style) for v in (values, predicted)]
@@ -44,11 +46,14 @@ def _row(model: TrainedModel, held_out: HeldOutImage, device: str) -> list[tuple
     return list(zip((part.name, "labels", "prediction"), pictures, strict=True))
 
 
-def _part(held_out: HeldOutImage, model: TrainedModel) -> tuple[AxesImage, AnyArray]:
-    """A tile around the middle of what is held out of an image, in one frame, and its labels."""
+def _part(held_out: HeldOutImage, model: TrainedModel) -> tuple[AxesImage, Index]:
+    """A tile around the middle of what is held out of an image, in one frame.
+
+    Also where it lies in the labels.
+    """
     image, ndim, values = held_out.image, model.ndim, np.asarray(held_out.values)
     inside = values > 0 if held_out.mask is None else held_out.mask
-    mask, labels = (AxesImage(a, image.label_axes) for a in (inside, values))
+    mask = AxesImage(inside, image.label_axes)
     frames = [f for f, (m,) in mask.read_frames(ndim) if m.any()] or list(image.frames(ndim))
     frame = frames[len(frames) // 2]
     whole = [slice(0, n) for n in image.spatial_shape(ndim)]
@@ -60,4 +65,4 @@ def _part(held_out: HeldOutImage, model: TrainedModel) -> tuple[AxesImage, AnyAr
     ]
     axes = "".join(a for a in image.axes if a not in frame)
     part = replace(image, data=image.data[image.array_index(frame, region, image.axes)], axes=axes)
-    return part, values[labels.array_index(frame, region, labels.axes)]
+    return part, image.array_index(frame, region, image.label_axes)

@@ -29,11 +29,13 @@ __all__ = [
     "check_options",
     "check_resize",
     "check_spec",
+    "check_three_axes",
     "choose_ndim",
     "is_pretrained",
     "kind_of",
     "list_models",
     "model_info",
+    "network_inputs",
     "outputs",
     "predicts_objects",
     "resolve",
@@ -43,7 +45,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a network is built for; `classes` counts output channels, see `outputs`."""
+    """What a network is built for: channels of the image, and output channels (see `outputs`)."""
 
     channels: int
     classes: int
@@ -119,10 +121,24 @@ def check_spec(spec: ModelSpec) -> None:
             f"{spec.name} works in {_dims(info)} only, and dims is {spec.dims!r}: choose another "
             "method, or dims='auto'."
         )
+    _check_neighbours(spec, info)
     if spec.objects is not None and info.has_masks:
         raise ValueError(
             f"objects is {spec.objects!r}, but {spec.name} is an instance method: set objects "
             "to None, or choose a semantic method."
+        )
+
+
+def _check_neighbours(spec: ModelSpec, info: ModelInfo) -> None:
+    if spec.neighbour_slices and info.features:
+        raise ValueError(
+            f"neighbour_slices={spec.neighbour_slices}, but {spec.name} takes no neighbouring "
+            "slices: choose dims='3D', whose features are those of volumes, or neighbour_slices=0."
+        )
+    if spec.neighbour_slices and spec.dims == "3D":
+        raise ValueError(
+            f"neighbour_slices={spec.neighbour_slices}, but dims='3D', and they are for 2D "
+            "networks: choose dims='2D', or neighbour_slices=0."
         )
 
 
@@ -171,6 +187,8 @@ def _dims(info: ModelInfo) -> str:
 
 def choose_ndim(spec: ModelSpec, axes: str) -> int:
     """Spatial dimensions, 2 or 3, for images with these axes; ValueError for 3D without Z."""
+    if spec.neighbour_slices:
+        return _two_with_neighbours(spec, axes)
     allowed = model_info(spec.name).dims if spec.dims == "auto" else (int(spec.dims[0]),)
     possible = [d for d in allowed if d == 2 or "Z" in axes]
     if not possible:
@@ -179,6 +197,15 @@ def choose_ndim(spec: ModelSpec, axes: str) -> int:
             "axes, or choose dims='2D'."
         )
     return possible[0]
+
+
+def _two_with_neighbours(spec: ModelSpec, axes: str) -> int:
+    if "Z" not in axes:
+        raise ValueError(
+            f"neighbour_slices={spec.neighbour_slices}, but an image with axes {axes} has no Z: "
+            "name the axes, or choose neighbour_slices=0."
+        )
+    return 2
 
 
 def check_options(spec: ModelSpec) -> None:
@@ -191,6 +218,22 @@ def check_options(spec: ModelSpec) -> None:
 
 def _fewest_dims(spec: ModelSpec) -> int:
     return min(model_info(spec.name).dims) if spec.dims == "auto" else int(spec.dims[0])
+
+
+def check_three_axes(spec: ModelSpec, axes: str) -> None:
+    """Raise ValueError if a method or an image has no slices along three axes."""
+    given = f"three_axes=True, but {spec.name}"
+    if "three_axes" in model_info(spec.name).unused:
+        raise ValueError(f"{given} is not trained on slices of volumes: choose three_axes=False.")
+    if choose_ndim(spec, axes) == 3:
+        raise ValueError(
+            f"{given} takes whole volumes here: choose dims='2D', or three_axes=False."
+        )
+    if "Z" not in axes:
+        raise ValueError(
+            f"three_axes=True, but an image with axes {axes} has no Z: name the axes, or choose "
+            "three_axes=False."
+        )
 
 
 def check_resize(spec: ModelSpec, config: TrainConfig, ndim: int) -> None:
@@ -210,6 +253,11 @@ def check_resize(spec: ModelSpec, config: TrainConfig, ndim: int) -> None:
         )
 
 
+def network_inputs(spec: ModelSpec, inputs: Inputs) -> Inputs:
+    """The same with the channels of the network: those of all slices that it sees."""
+    return replace(inputs, channels=inputs.channels * spec.slices)
+
+
 def build(spec: ModelSpec, inputs: Inputs, random: "RandomSource | None" = None) -> "nn.Module":
     """Build an untrained network, from ``(N, C, *spatial)`` to logits ``(N, classes, *spatial)``.
 
@@ -219,6 +267,7 @@ def build(spec: ModelSpec, inputs: Inputs, random: "RandomSource | None" = None)
     from napari_segkit.torch_random import RandomSource, random_numbers
 
     check_spec(spec)
+    inputs = network_inputs(spec, inputs)
     if spec.options or (_is_timm(spec) and not model_info(spec.name).features):
         from .fit import require_fit
 

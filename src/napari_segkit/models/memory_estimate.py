@@ -9,7 +9,7 @@ from torch import nn
 
 from napari_segkit.config import ModelSpec
 
-from . import Inputs, build, model_info
+from . import Inputs, build, model_info, network_inputs
 from .meta_device import meta_device
 
 FLOAT = 4  # bytes
@@ -41,7 +41,7 @@ def estimate_memory(
     """
     with meta_device():
         network = build(spec, inputs)
-        images = torch.empty(batch_size, inputs.channels, *patch)
+        images = torch.empty(batch_size, network_inputs(spec, inputs).channels, *patch)
     parameters = sum(p.numel() for p in network.parameters())
     trainable = sum(p.numel() for p in network.parameters() if p.requires_grad)
     encoder_only = model_info(spec.name).has_masks

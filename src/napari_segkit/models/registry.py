@@ -172,7 +172,7 @@ def _instance(
         kind="instance",
         training="instance",
         weights=tuple(weights),
-        unused=("loss", "class_weights"),
+        unused=("loss", "class_weights", "three_axes"),
         whole="coco" in weights,
     )
 
@@ -266,7 +266,8 @@ MODELS = {
             unused=(
                 *("epochs", "steps_per_epoch", "batch_size", "learning_rate", "schedule"),
                 *("optimiser", "loss", "class_weights", "precision", "augment"),
-                *("freeze_encoder", "validation_fraction", "best_by", "patience", "thresholds"),
+                *("three_axes", "freeze_encoder", "validation_fraction", "best_by", "patience"),
+                "thresholds",
             ),
             features=True,
             weights=("imagenet",),

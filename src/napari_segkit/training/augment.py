@@ -42,10 +42,13 @@ def augment_of(config: AugmentConfig, image: AxesImage) -> AugmentConfig:
 
 
 class Augmentation:
-    """The changes of patches of images with this spacing along their spatial axes."""
+    """The changes of patches of images with this spacing along their spatial axes.
 
-    def __init__(self, config: AugmentConfig, spacing: Sequence[float]) -> None:
-        self.config = config
+    Patches have the channels of so many `slices`, one slice after the other.
+    """
+
+    def __init__(self, config: AugmentConfig, spacing: Sequence[float], slices: int = 1) -> None:
+        self.config, self.slices = config, slices
         self.coarseness = np.divide(spacing, min(spacing))
         self.fine_axes = np.flatnonzero(self.coarseness < ALIKE)
 
@@ -125,8 +128,9 @@ class Augmentation:
                 image = change(image, strength, random)
         contrast = random.uniform(*_factors(config.contrast))
         image = image * contrast + random.uniform(-config.brightness, config.brightness)
-        if len(image) > 1 and random.random() < config.channel_drop:
-            image[random.integers(len(image))] = 0
+        channels = len(image) // self.slices
+        if channels > 1 and random.random() < config.channel_drop:
+            image[random.integers(channels) :: channels] = 0  # in all slices
         return image
 
 

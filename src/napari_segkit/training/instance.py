@@ -47,7 +47,14 @@ class InstanceTrainer(GradientTrainer[Targets]):
         is_held_out = samples is self.data.held_out
         class_of = self.data.held_out_class_of if is_held_out else self.data.class_of
         assert class_of is not None
-        return ObjectSampler(samples, self.patch, class_of, augment=augment, random=random)
+        return ObjectSampler(
+            samples,
+            self.patch,
+            class_of,
+            augment=augment,
+            random=random,
+            neighbours=self.setup.spec.neighbour_slices,
+        )
 
     def _held_out_loss(self, network: nn.Module) -> float:
         """As in `GradientTrainer`, of a copy: only in training mode there is a loss."""

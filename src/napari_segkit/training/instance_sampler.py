@@ -46,11 +46,15 @@ class ObjectSampler(Sampler):
         *,
         augment: AugmentConfig,
         random: np.random.Generator,
+        neighbours: int = 0,
     ) -> None:
         self.class_of, self._full = class_of, tuple(size)
         self._largest = np.zeros(len(class_of), np.int64)
         self._holes: dict[int, NDArray[np.int32]] = {}
-        super().__init__(samples, size, int(class_of.max()), augment=augment, random=random)
+        classes = int(class_of.max())
+        super().__init__(
+            samples, size, classes, augment=augment, random=random, neighbours=neighbours
+        )
 
     def batch(self, count: int) -> tuple[torch.Tensor, Targets]:  # type: ignore[override]
         """Return images float32 ``(count, C, *size)`` and the objects in each."""

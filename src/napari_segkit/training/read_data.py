@@ -32,11 +32,12 @@ from napari_segkit.images.label_stats import (
 )
 from napari_segkit.images.labels import LabelsError, labels_name
 from napari_segkit.images.orientation import orientation_of
+from napari_segkit.images.slices import note_unlike_axes
 from napari_segkit.images.training_pairs import reorient_to, training_classes
 from napari_segkit.images.types import LazyArray
 from napari_segkit.instances.label_ids import ImageObjects, join_objects
 from napari_segkit.io.training_files import ImageFile, LabelFile, MaskSizeError
-from napari_segkit.models import check_resize, choose_ndim, predicts_objects
+from napari_segkit.models import check_resize, check_three_axes, choose_ndim, predicts_objects
 from napari_segkit.steps import Step
 from napari_segkit.training_set import TrainingRow, TrainingSet
 
@@ -82,6 +83,9 @@ def read_training_data(
     train = [each for each in found if each.row.role == "train"]
     held_out = [each for each in found if each.row.role == "validate"]
     check_resize(spec, config, min(each.ndim for each in train))
+    for each in train if config.three_axes else ():
+        check_three_axes(spec, each.row.image.axes)
+        note_unlike_axes(each.row.image)
     images = _alike([each.row.image for each in train])
     if predicts_objects(spec):
         values, classes, class_of = _objects(config, train)

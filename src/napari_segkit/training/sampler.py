@@ -1,7 +1,7 @@
 """Sample training patches around labelled pixels, every class equally often."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from math import ceil, prod
 
@@ -14,7 +14,7 @@ from napari_segkit.images.array_cache import ArrayCache, CachedArray
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.blocks import slabs_of
 from napari_segkit.images.intensity import Statistics
-from napari_segkit.tiling import read_mirrored
+from napari_segkit.images.slices import along, read_window, slices_to_channels
 
 from .augment import Augmentation, augment_of
 from .places import Places
@@ -37,6 +37,9 @@ class Sample:
 class Sampler:
     """Sample patches of `size` from samples with equal numbers of channels.
 
+    Patches of slices have the channels of so many `neighbours` on both sides, too. With
+    `three_axes` slices along Z, Y and X are taken.
+
     Attributes
     ----------
     drawn : int
@@ -51,14 +54,20 @@ class Sampler:
         *,
         augment: AugmentConfig,
         random: np.random.Generator,
+        neighbours: int = 0,
+        three_axes: bool = False,
     ) -> None:
-        self.samples = samples
         self.size = tuple(size)
         self.augment = augment
         self.random = random
+        self.neighbours = neighbours
         self.drawn = 0
+        self._views = [_along_axes(one) if three_axes else (one,) for one in samples]
         self._frames = [
-            (sample, frame) for sample in samples for frame in sample.image.frames(len(self.size))
+            (view, frame)
+            for views in self._views
+            for view in views
+            for frame in view.image.frames(len(self.size))
         ]
         self._found: list[dict[int, CachedArray]] = [{} for _ in range(classes)]
         self._cache = ArrayCache(PLACES_BYTES)
@@ -66,11 +75,10 @@ class Sampler:
 
     def refresh(self, number: int, box: Sequence[slice]) -> None:
         """Find labelled pixels anew where those of a sample changed in a box of its labels."""
-        sample, classes = self.samples[number], len(self._found)
-        sides = dict(zip(sample.image.label_axes, box, strict=True))
-        for place, (own, frame) in enumerate(self._frames):
-            if own is sample and all(sides[a].start <= n < sides[a].stop for a, n in frame.items()):
-                self._counts[place] = self._count(sample, frame, classes)
+        views, classes = self._views[number], len(self._found)
+        for place, (view, frame) in enumerate(self._frames):
+            if any(view is own for own in views) and _touches(view, frame, box):
+                self._counts[place] = self._count(view, frame, classes)
                 for found in self._found:
                     found.pop(place, None)
         self._pixels_of_class = self._places()
@@ -176,7 +184,8 @@ class Sampler:
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """A patch, augmented; it keeps `pixel`, which it was drawn for."""
         config = augment_of(self.augment, sample.image)
-        augmentation = Augmentation(config, sample.image.spacing[-len(self.size) :])
+        spacing, slices = sample.image.spacing[-len(self.size) :], 2 * self.neighbours + 1
+        augmentation = Augmentation(config, spacing, slices)
 
         def read(
             offset: Sequence[int], size: Sequence[int]
@@ -191,10 +200,9 @@ class Sampler:
         self, sample: Sample, frame: dict[str, int], start: Sequence[int], size: Sequence[int]
     ) -> tuple[NDArray[np.float32], NDArray[np.integer]]:
         """Normalised image and target of a window, mirrored past the image's ends."""
-        shape = sample.image.spatial_shape(len(self.size))
-        pixels = read_mirrored(lambda r: sample.image.read(frame, r), start, size, shape)
-        target = read_mirrored(lambda r: sample.indices.read(frame, r), start, size, shape)[0]
-        return sample.statistics.apply(pixels), target
+        pixels = read_window(sample.image, frame, start, size, self.neighbours)
+        target = read_window(sample.indices, frame, start, size)[0]
+        return slices_to_channels(sample.statistics.apply(pixels), len(size)), target
 
     def _choose_window(self) -> tuple[Sample, dict[str, int], list[int], list[int]]:
         """Choose the next patch: its sample, frame and first pixel, and a pixel that it holds."""
@@ -210,3 +218,23 @@ class Sampler:
         if length >= size:
             low, high = max(low, 0), min(high, length - size)
         return int(self.random.integers(low, high + 1))
+
+
+def _along_axes(sample: Sample) -> tuple[Sample, ...]:
+    """A sample with slices along Z, along Y and along X."""
+    views = (
+        replace(
+            sample,
+            image=along(sample.image, axis),
+            indices=along(sample.indices, axis),
+            counts=None,
+        )
+        for axis in "YX"
+    )
+    return (sample, *views)
+
+
+def _touches(sample: Sample, frame: dict[str, int], box: Sequence[slice]) -> bool:
+    """Whether a frame has pixels in a box of the labels."""
+    sides = dict(zip(sample.image.label_axes, box, strict=True))
+    return all(sides[a].start <= n < sides[a].stop for a, n in frame.items())

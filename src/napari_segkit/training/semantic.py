@@ -1,7 +1,7 @@
 """Train networks that predict a class for every pixel."""
 
-from collections.abc import Sequence
-from functools import cached_property
+from collections.abc import Callable, Sequence
+from functools import cached_property, partial
 
 import numpy as np
 import torch
@@ -40,11 +40,13 @@ class SemanticTrainer(GradientTrainer[Tensor]):
         self, samples: Sequence[Sample], random: np.random.Generator, *, augment: AugmentConfig
     ) -> Sampler:
         config, arguments = self.config, (samples, self.patch, self.data.target_values)
-        if config.resize is None or config.tile.tile_size is not None:
-            return Sampler(*arguments, augment=augment, random=random)
-        if config.steps_per_epoch is not None:
-            return WholeImageSampler(*arguments, augment=augment, random=random)
-        return PassSampler(*arguments, augment=augment, random=random, seed=config.seed)
+        neighbours = self.setup.spec.neighbour_slices
+        make: Callable[..., Sampler] = partial(Sampler, three_axes=config.three_axes)
+        if config.resize is not None and config.tile.tile_size is None:
+            make = WholeImageSampler
+            if config.steps_per_epoch is None:
+                make = partial(PassSampler, seed=config.seed)
+        return make(*arguments, augment=augment, random=random, neighbours=neighbours)
 
     def _loss(
         self, network: nn.Module, images: Tensor, targets: Tensor, whole: Tensor | None = None

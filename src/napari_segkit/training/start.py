@@ -15,7 +15,7 @@ from napari_segkit.trained_model import TrainedModel
 from .dataset import TrainingData
 from .state import load_weights
 
-MODEL = ("name", "encoder", "objects")  # of `ModelSpec`: the network
+MODEL = ("name", "encoder", "objects", "neighbour_slices")  # of `ModelSpec`: the network
 INTENSITIES = ("normalise", "voxel_size")  # of `TrainConfig`: what the network is given
 ANEW = "or train without start"
 

@@ -1,6 +1,6 @@
 """Base of all trainings: hold the data and the state, take commands, return the model."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from copy import deepcopy
 from dataclasses import replace
@@ -14,6 +14,9 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel
 
+from napari_segkit.config import TrainConfig
+from napari_segkit.images.axes_image import AxesImage
+from napari_segkit.images.slices import along
 from napari_segkit.models import build, model_info, stride
 from napari_segkit.models.tensor_checks import require_finite_weights
 from napari_segkit.models.weights.pretrained import initialise
@@ -69,7 +72,7 @@ class Trainer:
         self.setup, self.data, self.config = setup, setup.data, setup.config
         self.failure: Exception | None = None
         self.patch, self.tile_size, self.overlap = tiles(
-            self.data.images,
+            _planes_of(self.data.images, self.config),
             self.config,
             stride(setup.spec, self.data.inputs.spacing),
             self.tile_ratio,
@@ -378,3 +381,9 @@ class Trainer:
 
     def _provenance(self) -> dict[str, object]:
         return provenance(self.setup, self.state)
+
+
+def _planes_of(images: Sequence[AxesImage], config: TrainConfig) -> list[AxesImage]:
+    """The images as they are trained on, with slices along Y and X if these are."""
+    further = "YX" if config.three_axes else ""
+    return [*images, *(along(image, axis) for image in images for axis in further)]

@@ -36,9 +36,12 @@ class PassSampler(WholeImageSampler):
         *,
         augment: AugmentConfig,
         random: np.random.Generator,
+        neighbours: int = 0,
         seed: int,
     ) -> None:
-        super().__init__(samples, size, classes, augment=augment, random=random)
+        super().__init__(
+            samples, size, classes, augment=augment, random=random, neighbours=neighbours
+        )
         self._seed = seed
         self._next: list[int] = []
 

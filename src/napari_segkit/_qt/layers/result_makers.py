@@ -13,7 +13,8 @@ from .layer_registry import LayerRegistry
 MAX_LENGTH = 60  # of a description in the name of a layer
 Values: TypeAlias = Mapping[str, Any]
 SMOOTHERS = nested(RefineConfig)
-NETWORK = ("precision", "flips", "passes")  # settings of `PredictConfig` that change labels
+# settings of `PredictConfig` that change labels
+NETWORK = ("precision", "flips", "three_axes", "passes")
 
 
 @dataclass(frozen=True)

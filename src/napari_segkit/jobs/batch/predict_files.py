@@ -319,6 +319,7 @@ def existing_results(
         "model": {"id": model.identity},
         "refine": None if refine == RefineConfig() else to_dict(refine),
         "flips": config.flips,
+        "three_axes": config.three_axes,
         "passes": config.passes,
         "precision": precision,
         "resample": config.resample,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_segkit.config import ModelSpec
-from napari_segkit.models import Inputs, encoders, families, model_info
+from napari_segkit.models import Inputs, encoders, families, model_info, network_inputs
 
 from .files import ALTERNATIVE, HubFile, UrlFile, WeightsError, fetch, import_library, read, reason
 from .matching import (
@@ -89,11 +89,11 @@ def load(network: "nn.Module", spec: ModelSpec, inputs: Inputs) -> None:
     """
     if spec.weights is None:
         return
-    names = available(spec)
+    names, channels = available(spec), network_inputs(spec, inputs).channels
     if spec.weights in names:
-        _load_named(network, spec, inputs.channels)
+        _load_named(network, spec, channels)
     elif Path(spec.weights).is_file():
-        _load_user_file(network, spec, inputs.channels)
+        _load_user_file(network, spec, channels)
     else:
         raise WeightsError(
             f"weights is {spec.weights!r}, which is not a file, and {spec.name} with the encoder "

@@ -434,3 +434,19 @@ def test_options_of_the_builder_are_a_line_of_text(dock, qtbot):
     choose_method(dock, "segnet")
     assert not form.value.options
     assert not line.isVisibleTo(form.native)
+
+
+def test_neighbouring_slices_are_chosen_for_networks_of_slices(dock):
+    row = dock.form.neighbour_slices
+    choose_method(dock, "unet")
+    row.value = 2
+    assert dock.session.segmenter.spec.neighbour_slices == 2
+    assert "no Z" in dock.form.problem_with("YX")
+    assert dock.form.problem_with("ZYX") is None
+    choose_method(dock, "unet3d")
+    dock.form.dims.value = "3D"
+    assert "but Dims 3D, and they are for 2D networks" in dock.form.problem
+    dock.form.dims.value = "2D"
+    choose_method(dock, "pixels")
+    assert row.native.isHidden()
+    assert dock.session.segmenter.spec.neighbour_slices == 0

@@ -20,7 +20,7 @@ from napari_segkit.segmenter import Segmenter
 from .merge_button import MergeButton
 from .model_details import ModelDetails
 from .model_files import ModelFiles
-from .model_form import ModelForm, incompatibility
+from .model_form import ModelForm
 from .preset_choice import PresetChoice
 from .selected_image import SelectedImage
 from .trained_choice import TrainedChoice
@@ -162,8 +162,7 @@ class ModelDock(Dock):
         segmenter, image, spec = self.session.segmenter, self.selected.image, self.form.value
         axes = image.axes if image else None
         self.form.disable_incompatible(axes)
-        problem = self.form.problem or incompatibility(spec.name, spec.dims, axes)
-        if problem:
+        if problem := self.form.problem_with(axes):
             self.details.show_problem(problem)
         elif self.session.task is None:
             classes = len(segmenter.classes) or DEFAULT_CLASSES

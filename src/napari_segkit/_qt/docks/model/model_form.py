@@ -53,6 +53,10 @@ class ModelForm(Form[ModelSpec]):
         timm = ', or type "tu-" and the name of a timm model' if info.any_timm else ""
         return f"{info.title} has no encoder {encoder!r}: choose one from the list{timm}."
 
+    def problem_with(self, axes: str | None) -> str | None:
+        """Why the model cannot be built, or does not fit image axes (None: unknown)."""
+        return self.problem or validation_error(lambda: _require_axes(self.value, axes))
+
     def disable_incompatible(self, axes: str | None) -> None:
         """Grey out methods and dimensions that do not fit image axes, None if unknown."""
         name, dims = self.methods.value, self.dims.value
@@ -78,6 +82,7 @@ class ModelForm(Form[ModelSpec]):
             self.dims.value = _valid_dims(self.dims.value, self.info)
             self._offer_objects()
             self._offer_options()
+            self._offer_neighbours()
             if not self.info.features:
                 self.features.value = FeatureConfig()
             self.sections["features"].setVisible(self.info.features)
@@ -100,6 +105,13 @@ class ModelForm(Form[ModelSpec]):
         if not semantic:
             self.objects.value = None
         show_row(self.objects, semantic)
+
+    def _offer_neighbours(self) -> None:
+        """Show the number of neighbouring slices for networks only."""
+        is_network = not self.info.features
+        if not is_network:
+            self.neighbour_slices.value = 0
+        show_row(self.neighbour_slices, is_network)
 
     def _offer_options(self) -> None:
         """Show the line for the options of the method's builder, and forget those of another."""
@@ -125,13 +137,16 @@ def _valid_dims(dims: str, info: ModelInfo) -> str:
     return dims if dims in (f"{n}D" for n in info.dims) else "auto"
 
 
+def _require_axes(spec: ModelSpec, axes: str | None) -> None:
+    if axes is not None:
+        choose_ndim(spec, axes)
+
+
 @cache
 def incompatibility(name: str, dims: str, axes: str | None) -> str | None:
     """Why a method does not fit image axes (None: unknown), None if it fits."""
 
     def check() -> None:
-        spec = resolve(ModelSpec(name, dims=dims))  # type: ignore[arg-type]
-        if axes is not None:
-            choose_ndim(spec, axes)
+        _require_axes(resolve(ModelSpec(name, dims=dims)), axes)  # type: ignore[arg-type]
 
     return validation_error(check)

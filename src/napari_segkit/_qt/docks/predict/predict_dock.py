@@ -421,7 +421,8 @@ class PredictDock(Dock):
         given = as_image(image, self.axes.resolved(), like=model.axes, channels=model.channels)
         if may_stand_for(given, model.channels, model.axes):
             return None
-        return validation_error(lambda: require_model_input(given, model.channels, model.ndim))
+        asked = model.channels, model.ndim, model.spec.slices
+        return validation_error(lambda: require_model_input(given, *asked))
 
     def _update_state(self) -> None:
         self.bar.set_reason(self._missing())

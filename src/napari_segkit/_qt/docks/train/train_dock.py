@@ -26,6 +26,7 @@ from napari_segkit.images.axes_image import AxesImage, as_image, without_pixels
 from napari_segkit.models import model_info
 from napari_segkit.segmenter import Segmenter, Start
 from napari_segkit.steps import Finish, Job, Step
+from napari_segkit.suggestion.suggest import Suggestion
 from napari_segkit.training.events import TrainStep, ValidationStep
 from napari_segkit.training.validation_history import validations_of
 from napari_segkit.training_set import TrainingRow, TrainingSet
@@ -41,6 +42,7 @@ from .predict_button import PredictButton
 from .random_weights_button import RandomWeightsButton
 from .start_choice import StartChoice
 from .step_text import describe_end, describe_step
+from .suggest_box import SuggestBox
 from .train_form import TrainForm
 from .training_offer import TrainingOffer
 from .training_record import recorded
@@ -80,6 +82,7 @@ class TrainDock(Dock):
         )
         self.live = LiveBox(self.session)
         self.folds = CrossValidationBox(self.session, self._data, self._cross_validation_code)
+        self.suggestion = SuggestBox(self.session, self._data, self._use_suggestion)
         self.next_place.model = self._newest_model
         self.view = TrainingView(self.session)
         self.curve = self.view.loss
@@ -101,6 +104,17 @@ class TrainDock(Dock):
     def set_config(self, config: TrainConfig) -> None:
         self.form.value = config
         self.label_stats.semantics.set_value(config.unlabelled, config.labels_are)
+
+    def _use_suggestion(self, found: Suggestion) -> None:
+        """Set a model and settings that were suggested; a trained model stays until it is trained.
+
+        What labels mean comes last: another kind of model brings back what was chosen for it.
+        """
+        segmenter = self.session.segmenter
+        if segmenter.spec != found.spec:
+            segmenter.spec = found.spec
+            self.session.segmenter_changed.emit()
+        self.set_config(found.config)
 
     def resume(self) -> None:
         """Go on with the training that an earlier window has left."""
@@ -252,6 +266,7 @@ class TrainDock(Dock):
         self.groups.insertWidget(self.groups.count() - 1, self.training_set)
         self.training_set.content().layout().addWidget(self.pairs)
         self.training_set.take_drops_on(self)
+        self.add_group("Suggestion", _box=self.suggestion)
         self.annotation_panel.group = self.add_group("Classes", **self.annotation_panel.rows())
         self.add_group("Corrections", opened=False, _row=self.corrections)
         self.settings = self.add_group(
@@ -284,6 +299,7 @@ class TrainDock(Dock):
         self.annotation_panel.changed.connect(self.state.request)
         self.annotation_panel.message.connect(self.bar.show_status)
         self.data.changed.connect(self._clear_status)
+        self.data.changed.connect(self.suggestion.clear)
         self.training_set.changed.connect(self.state.request)
         self.form.changed.connect(self.state.request)
         self.check.changed.connect(self.state.request)
@@ -293,6 +309,7 @@ class TrainDock(Dock):
         self.data.changed.connect(self._follow_live)
         self.label_stats.semantics.changed.connect(self._follow_semantics)
         self.session.training_set_changed.connect(self._on_training_set)
+        self.session.training_set_changed.connect(self.suggestion.clear)
         self.viewer.events.theme.connect(self._on_theme)
         self.session.segmenter_changed.connect(self._on_segmenter)
         self.session.interrupted.changed.connect(self._show_start)
