@@ -131,6 +131,24 @@ def test_in_volumes_each_projection_takes_one_feature_mostly_fine_ones():
     assert by_scale[0] > 256 / 2
 
 
+def test_in_planes_some_projections_take_one_feature_and_others_all():
+    used = (network().directions != 0).sum(dim=1)
+    assert used.tolist() == [1] * 144 + [24] * 48
+    few = network(ModelSpec("pixels", features=FeatureConfig(random_features=16))).directions
+    assert few.shape == (16, 24)
+
+
+def test_an_encoder_alone_and_next_to_filters():
+    image = torch.from_numpy(picture(1, 1, 32, 32))
+    alone = network(ModelSpec("pixels", encoder="resnet18", features=FeatureConfig(**ONLY)))
+    assert alone.directions.shape[1] == 64 + 64 + 128 + 256
+    assert alone.directions[:, -1].any()
+    both = network(ModelSpec("pixels", encoder="resnet18"))
+    assert not both.directions[:, 24:].any()
+    assert both.plain[24:].all()
+    assert alone(image).shape == both(image).shape == (1, 2, 32, 32)
+
+
 def test_a_window_without_filters_uses_raw_pixels_only():
     spec = ModelSpec("pixels", encoder="resnet18", features=FeatureConfig(**ONLY, window=5))
     made = network(spec)
