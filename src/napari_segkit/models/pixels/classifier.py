@@ -4,7 +4,8 @@ The classifier is a kernel machine with random features (Rahimi and Recht 2008):
 projections of the standardised features, and the features themselves, with a softmax. Cosines of
 a single feature are as flexible as the thresholds of a tree; those of all features tell classes
 apart that none of them does. In plane images three of four are of a single feature, in volumes
-all. Features of large radius have less weight: a few strokes are at a few places.
+all. Features of large radius have less weight: a few strokes are at a few places. It trains in
+tenths of a second; ``make peers ROWS=pixels`` measures it beside a random forest.
 
 In volumes mean and standard deviation are those of balanced classes; else a large background sets
 them, and the rest is clipped at `CLIP`. On slabs of an MRI balanced classes raised the IoU from
