@@ -333,12 +333,14 @@ def test_vertices_and_their_neighbours_have_keys_of_their_own(dimensions, margin
     steps = np.concatenate([np.eye(dimensions, dtype=int), -np.ones((1, dimensions), int)])
     steps = np.concatenate([steps * 0, steps, -steps])[:, None]
     around = np.unique(corners.reshape(-1, dimensions), axis=0)
-    for _ in range(margin + 1):
+    for _ in range(margin):
         around = np.unique((around + steps).reshape(-1, dimensions), axis=0)
-    all_keys = around @ factors + vertex_keys.origin
-    assert len(np.unique(all_keys)) == len(around)
-    assert all_keys.min() >= 1
-    assert all_keys.max() <= vertex_keys.length
+    neighbours = np.unique((around + steps).reshape(-1, dimensions), axis=0)
+    vertices, others = (points @ factors + vertex_keys.origin for points in (around, neighbours))
+    assert len(np.unique(vertices)) == len(vertices)
+    assert np.isin(others, vertices).sum() == len(vertices)  # only the vertices themselves
+    assert others.min() >= 1
+    assert others.max() <= vertex_keys.length
 
 
 @pytest.mark.parametrize("sigma", [0.4, 3.0, 60.0])
