@@ -32,9 +32,10 @@ class VertexKeys:
     """A key for each vertex: the sum of its coordinates times `factors`, from 1 to `length`.
 
     Each factor exceeds what the coordinates after it can change along the box around the points,
-    as in the digits of a number, so that no two vertices or neighbours of them share a key. If such
-    keys are too long, the factors are random, and two vertices share a key with a probability of
-    2**-64. `margin` is how many steps there are vertices around those of the points' simplices.
+    as in the digits of a number, so that no vertex shares its key with another one or with a
+    neighbour of one. If such keys are too long, the factors are random, and two vertices share a
+    key with a probability of 2**-64. `margin` is how many steps there are vertices around those of
+    the points' simplices.
     """
 
     def __init__(self, matrix: torch.Tensor, points: torch.Tensor, margin: int) -> None:
