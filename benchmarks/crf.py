@@ -1,13 +1,9 @@
-"""The CRF compared with exact mean field and with pydensecrf2: error, time, memory.
+"""Time and memory of the CRF by size and classes, and labels with and without blocks.
 
-    python benchmarks/crf.py error --data FOLDER
-    python benchmarks/crf.py time --data FOLDER
     python benchmarks/crf.py scale
     python benchmarks/crf.py blocks --data FOLDER
 
-pydensecrf2 is in the extra `bench` and needs a compiler and `cython<3`. Both do the same: five
-iterations, smoothness 3 (sigma 3), appearance 10, Potts, set-up included. `error` uses crops of
-96 x 96 pixels and 24 x 24 x 24 voxels, `time` runs both in turn and prints medians.
+Beside pydensecrf2 and exact kernels: `python -m benchmarks.peers crf crf-error`.
 """
 
 import argparse
@@ -15,26 +11,16 @@ import platform
 import resource
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from statistics import median
 from time import perf_counter
 
 import numpy as np
 from imageio.v3 import imread
-from tifffile import imread as read_tiff
 
 from napari_segkit import CRFConfig, smooth
 from napari_segkit.refinement import smoothing_method
-from napari_segkit.refinement.crf.mean_field import mean_field
-from napari_segkit.refinement.crf.permutohedral_lattice import BilateralKernel
-from napari_segkit.refinement.crf.spatial_gaussian import SpatialKernel
 
 import torch  # isort: skip
-
-Case = tuple[str, np.ndarray, int]  # name, image, spatial dimensions
-SIGMAS = 3.0, 20.0, 13.0  # smoothness, appearance (pixels), intensity (grey values)
-ITERATIONS = 5
 
 
 def noisy_probabilities(image: np.ndarray, classes: int, ndim: int) -> np.ndarray:
@@ -51,149 +37,9 @@ def softmax(values: np.ndarray) -> np.ndarray:
     return values / values.sum(axis=0)
 
 
-def exact_mean_field(maps: np.ndarray, image: np.ndarray, appearance: float) -> np.ndarray:
-    """Mean field over every pair of pixels, in float64."""
-    shape, smoothness, contrast = maps.shape[1:], SIGMAS[0], SIGMAS[2]
-    positions = np.stack(np.indices(shape)).reshape(len(shape), -1).astype(float)
-    intensities = channels_first(image, len(shape)).reshape(-1, positions.shape[1]) / contrast
-    features = np.concatenate([positions / appearance, intensities])
-    kernels = [gaussian_kernel(positions / smoothness, 3.0), gaussian_kernel(features, 10.0)]
-    unary = np.log(maps.reshape(len(maps), -1).astype(float).clip(1e-6))
-    marginals = softmax(unary)
-    for _ in range(ITERATIONS):
-        marginals = softmax(unary + sum(marginals @ k for k in kernels))
-    return marginals.reshape(maps.shape)
-
-
-def gaussian_kernel(points: np.ndarray, weight: float) -> np.ndarray:
-    square = (points**2).sum(0)
-    values = np.exp(-0.5 * (square[:, None] + square - 2 * points.T @ points).clip(0))
-    scale = 1 / np.sqrt(values.sum(1))
-    values *= weight * scale[:, None]
-    values *= scale
-    return values
-
-
-def own_crf(maps: np.ndarray, image: np.ndarray, appearance: float) -> np.ndarray:
-    """The same as `smooth`, with the intensity sigma in absolute values."""
-    ndim = maps.ndim - 1
-    intensities = channels_first(image, ndim).astype(np.float32) / np.float32(SIGMAS[2])
-    with torch.inference_mode():
-        before = torch.from_numpy(maps)
-        kernels = [
-            (3.0, SpatialKernel(maps.shape[1:], [SIGMAS[0]] * ndim, before.device)),
-            (10.0, BilateralKernel(torch.from_numpy(intensities), [appearance] * ndim)),
-        ]
-        return mean_field(before, kernels, ITERATIONS).numpy()
-
-
-def pydensecrf2(maps: np.ndarray, image: np.ndarray, appearance: float) -> np.ndarray:
-    """The same with pydensecrf2."""
-    from pydensecrf.densecrf import DenseCRF
-    from pydensecrf.utils import create_pairwise_bilateral, create_pairwise_gaussian
-
-    shape, smoothness, contrast = maps.shape[1:], SIGMAS[0], SIGMAS[2]
-    model = DenseCRF(int(np.prod(shape)), len(maps))
-    model.setUnaryEnergy(np.ascontiguousarray(-np.log(maps.clip(1e-6)).reshape(len(maps), -1)))
-    model.addPairwiseEnergy(create_pairwise_gaussian((smoothness,) * len(shape), shape), compat=3)
-    coloured = image if image.ndim > len(shape) else image[..., None]
-    energy = create_pairwise_bilateral(
-        (appearance,) * len(shape),
-        (contrast,) * coloured.shape[-1],
-        coloured,
-        chdim=coloured.ndim - 1,
-    )
-    model.addPairwiseEnergy(energy, compat=10)
-    return np.array(model.inference(ITERATIONS)).reshape(maps.shape)
-
-
-def channels_first(image: np.ndarray, ndim: int) -> np.ndarray:
-    return np.ascontiguousarray(np.moveaxis(image, -1, 0)) if image.ndim > ndim else image[None]
-
-
-def to_uint8(image: np.ndarray) -> np.ndarray:
-    """Scale linearly to 0 to 255."""
-    image = image.astype(float)
-    return np.uint8(255 * (image - image.min()) / np.ptp(image))
-
-
 def photographs(data: Path) -> list[np.ndarray]:
     images = [imread(f) for f in sorted((data / "coco_stuff/images").glob("*.jpg"))]
     return [image for image in images if image.ndim == 3]
-
-
-def crops(data: Path) -> Iterator[Case]:
-    """Crops of micrographs, photographs (grey and RGB) and volumes."""
-    for file in sorted((data / "dsb2018_fluo/images").iterdir())[:3]:
-        yield "fluorescence", to_uint8(imread(file)[:96, :96]), 2
-    for file in sorted((data / "isbi2012_em/images").iterdir())[:3]:
-        yield "electron microscopy", to_uint8(imread(file)[:96, :96]), 2
-    for file in sorted((data / "dsb2018_colour/images").iterdir())[:3]:
-        yield "stained, RGB", imread(file)[100:196, 100:196, :3], 2
-    for image in photographs(data)[:3]:
-        yield "photograph, RGB", image[100:196, 100:196], 2
-        yield "photograph, grey", image[100:196, 100:196].mean(axis=-1).astype(np.uint8), 2
-    for file in sorted((data / "nuclei3d_ovule/images").glob("*.tif"))[:2]:
-        yield "volume", to_uint8(_central_crop(read_tiff(file))), 3
-
-
-def _central_crop(volume: np.ndarray) -> np.ndarray:
-    return volume[tuple(slice(n // 2 - 12, n // 2 + 12) for n in volume.shape)]
-
-
-def error(args: argparse.Namespace) -> None:
-    """Mean difference from the exact marginals, and share of equal labels."""
-    worse = 0
-    for name, image, ndim in crops(args.data):
-        for classes in (2, 4):
-            maps = noisy_probabilities(image, classes, ndim)
-            expected = exact_mean_field(maps, image, SIGMAS[1])
-            metrics = []
-            for run in (own_crf, pydensecrf2):
-                marginals = run(maps, image, SIGMAS[1])
-                agreement = (marginals.argmax(0) == expected.argmax(0)).mean()
-                metrics += [np.abs(marginals - expected).mean(), agreement]
-            worse += metrics[0] > metrics[2] or metrics[1] < metrics[3]
-            print(
-                f"{name:<18}{classes} classes  napari-segkit {metrics[0]:.5f}, {metrics[1]:.2%}   "
-                f"pydensecrf2 {metrics[2]:.5f}, {metrics[3]:.2%}",
-                flush=True,
-            )
-    print(f"{worse} cases with a larger error or lower agreement than pydensecrf2")
-
-
-def time(args: argparse.Namespace) -> None:
-    """Seconds of both, run in turn, with an appearance sigma of 80 pixels."""
-    photograph = np.tile(photographs(args.data)[0], (3, 3, 1))
-    grey = photograph.mean(axis=-1).astype(np.uint8)
-    file = sorted((args.data / "nuclei3d_ovule/images").glob("*.tif"))[0]
-    volume = to_uint8(read_tiff(file)[:32, :256, :256])
-    cases = [
-        ("512 x 512 grey", grey[:512, :512], 2, 2),
-        ("512 x 512 grey", grey[:512, :512], 2, 5),
-        ("512 x 512 RGB", photograph[:512, :512], 2, 2),
-        ("512 x 512 RGB", photograph[:512, :512], 2, 5),
-        ("1024 x 1024 grey", grey[:1024, :1024], 2, 2),
-        ("32 x 256 x 256", volume, 3, 2),
-    ]
-    for name, image, ndim, classes in cases:
-        maps = noisy_probabilities(image, classes, ndim)
-        seconds = [
-            [_timed(run, maps, image) for run in (own_crf, pydensecrf2)]
-            for _ in range(args.repeats)
-        ]
-        own, other = (median(column) for column in zip(*seconds, strict=True))
-        print(
-            f"{name:<18}{classes} classes  napari-segkit {own:.3f} s  pydensecrf2 {other:.3f} s  "
-            f"ratio {own / other:.2f}",
-            flush=True,
-        )
-
-
-def _timed(run: Callable[..., np.ndarray], maps: np.ndarray, image: np.ndarray) -> float:
-    start = perf_counter()
-    run(maps, image, 80.0)
-    return perf_counter() - start
 
 
 def scale(args: argparse.Namespace) -> None:
@@ -237,7 +83,7 @@ def blocks(args: argparse.Namespace) -> None:
             print(f"{name}: {(whole == parts).mean():.4%} of the labels are equal")
 
 
-BENCHMARKS = {"error": error, "time": time, "scale": scale, "blocks": blocks, "single": single}
+BENCHMARKS = {"scale": scale, "blocks": blocks, "single": single}
 
 
 def main() -> None:
@@ -245,7 +91,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=BENCHMARKS)
     parser.add_argument("--data", type=Path, help="folder of the data sets")
-    parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--edge", type=int, default=512)
     parser.add_argument("--classes", type=int, default=2)

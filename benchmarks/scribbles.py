@@ -13,7 +13,7 @@ from time import process_time
 
 import numpy as np
 import torch
-from bench_pixels import scribble
+from peers.strokes import strokes as draw
 from semantic import LABELS, SETS
 
 from napari_segkit import Segmenter, TrainConfig, evaluate
@@ -39,7 +39,9 @@ def run_benchmark(name: str, args: argparse.Namespace) -> None:
         labels, truth = ([(a > 0).astype(np.uint8) for a in part] for part in (labels, truth))
     values = np.unique(labels[0])
     classes, truth = ([np.searchsorted(values, a) for a in part] for part in (labels, truth))
-    strokes = [scribble(a, args.fraction, seed) for seed, a in enumerate(classes)]
+    strokes = [
+        next(draw(a, [args.fraction], seed, "proportional")) for seed, a in enumerate(classes)
+    ]
     dense = [(a + 1).astype(np.uint8) for a in classes]
     test = held_out, [a + 1 for a in truth]
     scores = {}

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import objects
 import semantic
-from bench_pixels import scribble
+from peers.strokes import strokes as draw
 
 from napari_segkit import Segmenter, evaluate, suggest
 from napari_segkit.config import ModelSpec, TrainConfig
@@ -49,7 +49,9 @@ def of_strokes(name: str, data: Path) -> Set:
     """Random strokes of the classes 1 and 2 in each training image."""
     (images, masks), (held_out, truth), _, _ = of_classes(name, data)
     classes = [(mask > 0).astype(np.uint8) for mask in masks]
-    strokes = [scribble(mask, STROKES, seed) for seed, mask in enumerate(classes)]
+    strokes = [
+        next(draw(mask, [STROKES], seed, "proportional")) for seed, mask in enumerate(classes)
+    ]
     test = held_out, [1 + (mask > 0).astype(np.uint8) for mask in truth]
     return (images, strokes), test, {}, {"unlabelled": 0}
 

@@ -193,12 +193,13 @@ def _empty(viewer):
     viewer.layers.clear()
     sessions._sessions.pop(viewer, None)
     volumes._volumes.pop(viewer, None)
-    viewer.dims.ndisplay = 2
+    viewer.dims.ndisplay, viewer.dims.order = 2, tuple(range(viewer.dims.ndim))
+    viewer.scene.camera.orientation = ("towards", "down", "right")
     viewer.reset_view()
     viewer.title = "napari"
     get_settings().reset()
     QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
-    gc.collect(1)
+    gc.collect()  # what watched the viewer; all from before the test is frozen
 
 
 class LightViewer(ViewerModel):

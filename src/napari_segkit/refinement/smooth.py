@@ -63,7 +63,7 @@ def smooth(
     Notes
     -----
     Images of more than four million pixels are smoothed block by block, with a margin of three
-    sigmas around each block. A block needs about 200 bytes per pixel, and 30 more for each class
+    sigmas around each block. A block needs about 140 bytes per pixel, and 40 more for each class
     after the second: large sigmas in large volumes need much memory. An image of more than four
     channels is reduced to its four principal components for a CRF. Superpixels are the same as
     those of `superpixels`, whatever the size of the image.

@@ -15,10 +15,10 @@ def code_of(heading):
     return re.search(r"```python\n(.*?)```", section, re.DOTALL)[1]
 
 
-def test_a_dock_runs_a_job_and_writes_its_result_to_a_layer(make_napari_viewer, qtbot):
+def test_a_dock_runs_a_job_and_writes_its_result_to_a_layer(shared_viewer, qtbot):
     names = {"__name__": "threshold_dock"}
     exec(code_of("Add a dock"), names)
-    viewer = make_napari_viewer()
+    viewer = shared_viewer
     dock = names["ThresholdDock"](viewer)
     viewer.window.add_dock_widget(dock)
     assert not dock.bar.button.isEnabled()

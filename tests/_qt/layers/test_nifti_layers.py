@@ -152,11 +152,10 @@ def test_the_sample_opens(light_viewer):
     assert list(layer.contrast_limits) == [0, 1162]
 
 
-def test_readers_and_writers_cannot_be_run_from_the_command_palette(make_napari_viewer):
+def test_readers_and_writers_cannot_be_run_from_the_command_palette(shared_viewer):
     """Napari lists every command there, and these need a file."""
     from napari._app_model import get_app_model
 
-    make_napari_viewer()
     menus = get_app_model().menus
     commands = [item.command for item in menus.get_menu(menus.COMMAND_PALETTE_ID)]
     ours = [c for c in commands if "nifti" in c.id]

@@ -23,8 +23,8 @@ def train(layer):
     return Segmenter(ModelSpec("pixels", dims="2D")).fit(layer, labels, axes="ZYX")
 
 
-def test_a_volume_that_napari_opened_without_its_place_is_said(make_napari_viewer, file):
-    viewer = make_napari_viewer()
+def test_a_volume_that_napari_opened_without_its_place_is_said(shared_viewer, file):
+    viewer = shared_viewer
     (layer,) = viewer.open(file)
     assert layer.source.reader_plugin == "napari"
     with pytest.warns(UserWarning, match="scan: napari opened its file without voxel size"):

@@ -22,10 +22,9 @@ PLANES = [
 
 
 @pytest.fixture
-def viewer(make_napari_viewer):
-    viewer = make_napari_viewer()
-    viewer.open_sample(PLUGIN, "mri")
-    return viewer
+def viewer(shared_viewer):
+    shared_viewer.open_sample(PLUGIN, "mri")
+    return shared_viewer
 
 
 def letters(viewer):
@@ -103,8 +102,8 @@ def test_letters_follow_the_camera_and_the_visible_volumes(viewer):
     assert letters(viewer) == ""
 
 
-def test_rolling_shows_all_planes_with_the_head_up(make_napari_viewer, scan):
-    viewer = make_napari_viewer()
+def test_rolling_shows_all_planes_with_the_head_up(shared_viewer, scan):
+    viewer = shared_viewer
     viewer.open(scan, plugin=PLUGIN)
     seen = []
     for _ in range(6):
@@ -117,16 +116,16 @@ def test_rolling_shows_all_planes_with_the_head_up(make_napari_viewer, scan):
     assert letters(viewer) == "RLIS"
 
 
-def test_a_viewer_without_volumes_stays_as_it_is(make_napari_viewer):
-    viewer = make_napari_viewer()
+def test_a_viewer_without_volumes_stays_as_it_is(shared_viewer):
+    viewer = shared_viewer
     before = dict(viewer.canvas.overlays), tuple(viewer.scene.camera.orientation)
     session(viewer)
     viewer.add_image(np.zeros((4, 5, 6)))
     assert (dict(viewer.canvas.overlays), tuple(viewer.scene.camera.orientation)) == before
 
 
-def test_a_volume_beside_other_images_turns_nothing(make_napari_viewer, scan):
-    viewer = make_napari_viewer()
+def test_a_volume_beside_other_images_turns_nothing(shared_viewer, scan):
+    viewer = shared_viewer
     viewer.add_image(np.zeros((5, 6)))
     viewer.open(scan, plugin=PLUGIN)
     assert letters(viewer) == "PALR"
@@ -157,8 +156,8 @@ def by_duplication(viewer, image):
 
 
 @pytest.mark.filterwarnings("ignore:Non-orthogonal slicing", "ignore:projection mode")
-def test_labels_are_saved_on_the_grid_of_their_image(make_napari_viewer, scan, tmp_path):
-    viewer = make_napari_viewer()
+def test_labels_are_saved_on_the_grid_of_their_image(shared_viewer, scan, tmp_path):
+    viewer = shared_viewer
     (image,) = viewer.open(scan, plugin=PLUGIN)
     original, path = nib.load(scan), tmp_path / "labels.nii.gz"
     layers = [make(viewer, image) for make in (new_labels, by_button, by_duplication)]
@@ -216,8 +215,8 @@ def test_volumes_that_lie_elsewhere_are_named(viewer, scan, tmp_path, notificati
     assert len(notifications()) == 1
 
 
-def test_a_moved_volume_is_saved_where_it_was_moved(make_napari_viewer, scan, tmp_path):
-    viewer = make_napari_viewer()
+def test_a_moved_volume_is_saved_where_it_was_moved(shared_viewer, scan, tmp_path):
+    viewer = shared_viewer
     (layer,) = viewer.open(scan, plugin=PLUGIN)
     layer.translate = np.array([0, 0, 4.0])  # along X, which is not turned
     layer.save(str(tmp_path / "moved.nii"))
@@ -226,10 +225,9 @@ def test_a_moved_volume_is_saved_where_it_was_moved(make_napari_viewer, scan, tm
     np.testing.assert_allclose(moved[:3, :3], original[:3, :3], atol=1e-5)
 
 
-def test_the_menu_has_the_views(make_napari_viewer):
+def test_the_menu_has_the_views(shared_viewer):
     from napari._app_model import get_app_model
 
-    make_napari_viewer()
     commands = [i.command.id for i in get_app_model().menus.get_menu("napari/layers/visualize")]
     ours = [c for c in commands if c.startswith(PLUGIN)]
     assert len(ours) == 5

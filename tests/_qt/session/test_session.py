@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 import pytest
 from napari.utils import progress
+from napari.utils._proxies import PublicOnlyProxy
 from qtpy.QtWidgets import QPushButton
 
 from napari_segkit import Segmenter
@@ -37,14 +38,14 @@ def wait_for(qtbot, task):
         pass
 
 
-def test_a_viewer_has_one_session_also_through_a_proxy(make_napari_viewer_proxy):
-    proxy = make_napari_viewer_proxy()
-    assert session(proxy) is session(proxy.__wrapped__)
-    assert session(proxy).viewer is proxy.__wrapped__
+def test_a_viewer_has_one_session_also_through_a_proxy(shared_viewer):
+    proxy = PublicOnlyProxy(shared_viewer)
+    assert session(proxy) is session(shared_viewer)
+    assert session(proxy).viewer is shared_viewer
 
 
-def test_two_viewers_have_two_sessions(make_napari_viewer):
-    one, two = make_napari_viewer(), make_napari_viewer()
+def test_two_viewers_have_two_sessions(make_light_viewer):
+    one, two = make_light_viewer(), make_light_viewer()
     assert session(one) is not session(two)
 
 

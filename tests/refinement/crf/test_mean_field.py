@@ -12,7 +12,7 @@ from skimage import data
 
 from napari_segkit import CRFConfig, smooth
 from napari_segkit.refinement import smooth as smoothing
-from napari_segkit.refinement.crf.hashing import unique
+from napari_segkit.refinement.crf.hashing import KeyNumbers
 from napari_segkit.refinement.crf.mean_field import mean_field
 from napari_segkit.refinement.crf.permutohedral_lattice import (
     BilateralKernel,
@@ -21,6 +21,7 @@ from napari_segkit.refinement.crf.permutohedral_lattice import (
     SparseMatrixWeights,
     features,
 )
+from napari_segkit.refinement.crf.simplices import VertexKeys, basis, simplex_vertices
 from napari_segkit.refinement.crf.spatial_gaussian import SpatialKernel
 from napari_segkit.refinement.probability_maps import as_probability_maps
 
@@ -286,23 +287,60 @@ def test_probabilities_are_read_block_by_block():
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.integers(1, 400), st.integers(1, 50), st.integers(0, 2**32))
-def test_unique_equals_torch_unique(count, different, seed):
+@given(st.integers(1, 400), st.integers(1, 50), st.sampled_from([9, 300, 2**62]), st.integers(0))
+def test_keys_are_numbered_once_each(count, different, largest, seed):
     rng = np.random.default_rng(seed)
-    pool = rng.integers(-(2**62), 2**62, different) | 1
-    keys = torch.from_numpy(rng.choice(pool, count))
-    found, which = unique(keys)
-    expected, inverse = torch.unique(keys, return_inverse=True)
-    assert torch.equal(found, expected)
-    assert torch.equal(which, inverse)
+    keys = torch.from_numpy(rng.choice(rng.integers(1, largest, different), count))
+    others = torch.from_numpy(rng.integers(1, largest, 50))
+    tables = [KeyNumbers(keys)]
+    if largest < 2**20:
+        tables += [KeyNumbers(keys, largest), KeyNumbers(keys.int(), largest)]
+    for numbers in tables:
+        assert torch.equal(numbers.keys.long().sort().values, keys.unique())
+        assert torch.equal(numbers.keys[numbers.find(keys.to(numbers.keys.dtype))].long(), keys)
+        missing = numbers.find(others.to(numbers.keys.dtype)) == len(numbers.keys)
+        assert torch.equal(missing, ~torch.isin(others, keys))
 
 
-def test_unique_with_many_collisions(monkeypatch):
-    monkeypatch.setattr("napari_segkit.refinement.crf.hashing.MAX_BITS", 4)
-    keys = torch.arange(1, 3000) ** 2
-    found, which = unique(keys.flip(0))
-    assert torch.equal(found, keys)
-    assert torch.equal(found[which], keys.flip(0))
+def test_keys_that_collide_are_hashed_again():
+    keys = torch.arange(1, 3000) * 2**20  # all with the same low digits
+    numbers = KeyNumbers(keys)
+    assert torch.equal(numbers.keys[numbers.find(keys)], keys)
+    assert (numbers.find(keys + 1) == len(keys)).all()
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(1, 5), st.integers(0, 1), st.integers(0))
+def test_vertices_and_their_neighbours_have_keys_of_their_own(dimensions, margin, seed):
+    rng = np.random.default_rng(seed)
+    spread = rng.choice([0.1, 3, 9], (dimensions, 1))
+    points = torch.from_numpy(rng.normal(0, spread, (dimensions, 40)).astype(np.float32))
+    matrix = basis(dimensions, 1)
+    vertex_keys = VertexKeys(matrix, points, margin)
+    keys, weights = (found.numpy() for found in simplex_vertices(points, matrix, vertex_keys))
+
+    # the simplex of a point: its coordinates grow by 1 one by one, in the order of their fractions
+    coordinates = (matrix @ points - vertex_keys.first).T.numpy()
+    order = np.argsort(-(coordinates % 1), axis=1)
+    grown = np.eye(dimensions, dtype=int)[order].cumsum(axis=1)
+    whole = np.floor(coordinates).astype(int)[:, None]
+    corners = np.concatenate([whole, whole + grown], axis=1)
+    factors = vertex_keys.factors.numpy()
+    np.testing.assert_array_equal(corners @ factors + vertex_keys.origin, keys)
+    found = (weights[..., None] * corners).sum(axis=1)
+    np.testing.assert_allclose(found, coordinates, atol=1e-4)
+
+    steps = np.concatenate([np.eye(dimensions, dtype=int), -np.ones((1, dimensions), int)])
+    steps = np.concatenate([steps * 0, steps, -steps])[:, None]
+    around = np.unique(corners.reshape(-1, dimensions), axis=0)
+    for _ in range(margin):
+        around = np.unique((around + steps).reshape(-1, dimensions), axis=0)
+    neighbours = np.unique((around + steps).reshape(-1, dimensions), axis=0)
+    vertices, others = (points @ factors + vertex_keys.origin for points in (around, neighbours))
+    assert len(np.unique(vertices)) == len(vertices)
+    assert np.isin(others, vertices).sum() == len(vertices)  # only the vertices themselves
+    assert others.min() >= 1
+    assert others.max() <= vertex_keys.length
 
 
 @pytest.mark.parametrize("sigma", [0.4, 3.0, 60.0])

@@ -1,16 +1,21 @@
 """Superpixels of images of any kind, and the vote over them."""
 
+from collections import defaultdict
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import ndimage
+from skimage import measure
 
 from napari_segkit import RefineConfig, SuperpixelConfig, refine, smooth, superpixels
 from napari_segkit.refinement.preview_region import limit_to_tiles, refine_region, tiles_touching
 from napari_segkit.refinement.probability_maps import as_probability_maps
 from napari_segkit.refinement.superpixels import generate as module
+from napari_segkit.refinement.superpixels import methods
+from napari_segkit.refinement.superpixels.connected_regions import enforce_connectivity
 from napari_segkit.refinement.superpixels.generate import segment_tile, superpixel_tiles
 
 METHODS = ("slic", "watershed", "felzenszwalb", "quickshift")
@@ -171,6 +176,61 @@ def test_large_images_are_segmented_tile_by_tile(monkeypatch, shape, config):
     assert [s.done for s in seen] == list(range(1, seen[0].total + 1))
     assert len(seen) > 3
     check_superpixels(labels)
+
+
+@pytest.mark.parametrize(("shape", "size"), [((150, 170), 4), ((12, 50, 60), 2)])
+def test_a_flood_in_blocks_finds_the_superpixels_of_one_in_one_go(monkeypatch, shape, size):
+    image = ndimage.gaussian_filter(noise((2, *shape)), (0,) + (1,) * len(shape))
+    config = SuperpixelConfig("watershed", size)
+    wanted = segment_tile(image, config, (1.0,) * len(shape))
+    flood = methods.segmentation.watershed
+    called = []
+    monkeypatch.setattr(methods, "MAX_FLOOD", 1)
+    monkeypatch.setattr(
+        methods.segmentation, "watershed", lambda *a, **k: called.append(1) or flood(*a, **k)
+    )
+    found = segment_tile(image, config, (1.0,) * len(shape))
+    assert len(called) > 1
+    edges = [labels[..., 1:] != labels[..., :-1] for labels in (found, wanted)]
+    assert (edges[0] == edges[1]).mean() > 0.998
+
+
+@given(
+    labels=arrays(np.int32, st.sampled_from([(9, 11), (4, 5, 6)]), elements=st.integers(1, 4)),
+    least=st.integers(0, 12),
+)
+@settings(max_examples=40, deadline=None)
+def test_small_components_join_the_neighbour_with_the_longest_boundary(labels, least):
+    faces = np.array([1.0, 2.0, 3.0])[: labels.ndim]
+    found = enforce_connectivity(labels, np.ones(labels.shape, bool), least, faces)
+    check_superpixels(found)
+    assert found.max() == 1 or np.bincount(found.ravel())[1:].min() >= least
+    np.testing.assert_array_equal(found, _joined(labels, least, faces))
+
+
+def _joined(labels, least, faces):
+    """Round by round over all pairs of pixels, without graphs."""
+    parts = measure.label(labels, connectivity=1)
+    while True:
+        shared = defaultdict(float)
+        for axis, face in enumerate(faces):
+            turned = np.moveaxis(parts, axis, 0)
+            for a, b in zip(turned[:-1].ravel(), turned[1:].ravel(), strict=True):
+                if a != b:
+                    shared[a, b] += face
+                    shared[b, a] += face
+        small = [a for a in range(1, parts.max() + 1) if (parts == a).sum() < least]
+        joins = [
+            (a, max((area, b) for (c, b), area in shared.items() if c == a)[1])
+            for a in small
+            if any(c == a for c, _ in shared)
+        ]
+        if not joins:
+            return parts
+        group = np.arange(parts.max() + 1)
+        for a, b in joins:
+            group[group == group[a]] = group[b]
+        parts = measure.label(group[parts], connectivity=1)
 
 
 def test_a_tile_is_scaled_like_the_full_image(monkeypatch):

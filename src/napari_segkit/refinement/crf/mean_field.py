@@ -8,6 +8,7 @@ import torch
 
 from napari_segkit.config import CRFConfig
 from napari_segkit.devices import choose
+from napari_segkit.freed_memory import keeping_freed_memory
 from napari_segkit.images.types import AnyArray, Floats
 from napari_segkit.refinement.smoothing_method import BlockSmoother, SmoothingMethod
 
@@ -51,6 +52,7 @@ class CRF(SmoothingMethod):
         if self._compatibility is not None:
             costs = _costs(self._compatibility, classes, torch_device)
 
+        @keeping_freed_memory()
         @torch.inference_mode()
         def run(probabilities: Floats, intensities: Floats | None, start: Sequence[int]) -> Floats:
             before = torch.from_numpy(probabilities).to(torch_device)
@@ -91,21 +93,28 @@ def mean_field(
     `kernels` are weights and filters of ``(channels, *spatial)``; `costs` ``(classes, classes)``
     default to Potts.
     """
-    unary = probabilities.clamp_min(MIN_PROBABILITY).log()
+    unary = probabilities.clamp_min(MIN_PROBABILITY).log_()
     marginals = unary.softmax(dim=0)
-    ones = torch.ones_like(unary[:1])
-    row_sums = [kernel(ones) for _, kernel in kernels]
+    if not kernels:
+        return marginals
+    if costs is None:  # Potts costs less 1, which all classes share
+        costs = -torch.eye(len(unary), device=unary.device)
+    # the marginals sum to one, so the last class needs no filter of its own
+    row_sums = _weighted_sum(kernels, torch.ones_like(unary[:1]))
+    unary -= torch.tensordot(costs[:, -1:], row_sums, dims=1)
+    logits, gains = unary.flatten(1), costs[:, -1:] - costs[:, :-1]
     for _ in range(iterations):
-        messages = torch.zeros_like(unary)
-        for (weight, kernel), row_sum in zip(kernels, row_sums, strict=True):
-            filtered = kernel(marginals[:-1])
-            messages[:-1] += weight * filtered
-            # the marginals sum to one, so the last class needs no filter of its own
-            messages[-1:] += weight * (row_sum - filtered.sum(dim=0, keepdim=True))
-        # Potts costs differ from -messages only by a term that all classes share
-        pairwise = messages if costs is None else -torch.tensordot(costs, messages, dims=1)
-        marginals = (unary + pairwise).softmax(dim=0)
+        messages = _weighted_sum(kernels, marginals[:-1]).flatten(1)
+        torch.addmm(logits, gains, messages, out=marginals.flatten(1))
+        marginals = marginals.softmax(dim=0)
     return marginals
+
+
+def _weighted_sum(kernels: Sequence[tuple[float, Kernel]], values: torch.Tensor) -> torch.Tensor:
+    total = torch.zeros_like(values)
+    for weight, kernel in kernels:
+        total.add_(kernel(values), alpha=weight)
+    return total
 
 
 def _costs(compatibility: AnyArray, classes: int, device: torch.device) -> torch.Tensor:

@@ -1,11 +1,11 @@
 """Exact spatial Gaussian filter, one axis after the other."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 
 TRUNCATE = 4  # sigmas
-CHUNK = 64  # pixels of an axis that are blurred at once, unless the Gaussian is wider
+CHUNK = 32  # pixels of an axis that are blurred at once, unless the Gaussian is wider
 
 
 class SpatialKernel:
@@ -15,41 +15,45 @@ class SpatialKernel:
     """
 
     def __init__(self, shape: Sequence[int], sigmas: Sequence[float], device: torch.device) -> None:
-        self._taps = [_gaussian(s, n, device) for s, n in zip(sigmas, shape, strict=True)]
-        self._norm = self._blur(torch.ones((1, *shape), device=device)).rsqrt()
+        self._bands = [
+            list(_bands(_gaussian(sigma, length, device), length))
+            for sigma, length in zip(sigmas, shape, strict=True)
+        ]
 
     def __call__(self, values: torch.Tensor) -> torch.Tensor:
         """Filter ``(channels, *shape)``."""
-        return self._norm * self._blur(values * self._norm)
-
-    def _blur(self, values: torch.Tensor) -> torch.Tensor:
-        for axis, taps in enumerate(self._taps, start=1):
+        for axis, bands in enumerate(self._bands, start=1):
             if values.shape[axis] > 1:
-                values = _blur_axis(values, axis, taps)
+                values = _blur_axis(values, axis, bands)
         return values
 
 
-def _blur_axis(values: torch.Tensor, axis: int, taps: torch.Tensor) -> torch.Tensor:
+def _blur_axis(
+    values: torch.Tensor, axis: int, bands: Sequence[tuple[slice, slice, torch.Tensor]]
+) -> torch.Tensor:
     """Multiply each chunk of an axis, with its surroundings, by a band matrix."""
-    length, radius = values.shape[axis], len(taps) // 2
-    last = axis == values.ndim - 1
+    length, last = values.shape[axis], axis == values.ndim - 1
     flat = values.reshape(-1, length) if last else values.flatten(0, axis - 1).flatten(2)
-    chunk = max(CHUNK, radius)
-    blurred = []
-    for start in range(0, length, chunk):
-        stop = min(start + chunk, length)
-        low, high = max(0, start - radius), min(length, stop + radius)
-        band = _band_matrix(taps, range(start, stop), range(low, high))
-        blurred.append(flat[:, low:high] @ band.T if last else band @ flat[:, low:high])
-    return torch.cat(blurred, dim=1).view(values.shape)
+    blurred = torch.empty_like(flat)
+    for chunk, near, band in bands:
+        blurred[:, chunk] = flat[:, near] @ band.T if last else band @ flat[:, near]
+    return blurred.view(values.shape)
 
 
-def _band_matrix(taps: torch.Tensor, rows: range, columns: range) -> torch.Tensor:
-    """Weights of the input pixels `columns` for the output pixels `rows`."""
-    offsets = torch.arange(columns.start, columns.stop)
-    index = offsets - torch.arange(rows.start, rows.stop)[:, None] + len(taps) // 2
-    inside = (index >= 0) & (index < len(taps))
-    return taps[index.clamp(0, len(taps) - 1).to(taps.device)] * inside.to(taps.device)
+def _bands(taps: torch.Tensor, length: int) -> Iterator[tuple[slice, slice, torch.Tensor]]:
+    """Chunks of an axis, the pixels around each, and the normalised weights of these."""
+    radius = len(taps) // 2
+    pixels = torch.arange(length, device=taps.device)
+    sums = torch.cat([taps.new_zeros(1), taps.cumsum(0)])
+    row_sums = sums[(length - pixels + radius).clamp(max=len(taps))]
+    scale = (row_sums - sums[(radius - pixels).clamp(min=0)]).rsqrt()
+    for start in range(0, length, max(CHUNK, radius)):
+        chunk = slice(start, start + max(CHUNK, radius))
+        near = slice(max(0, start - radius), chunk.stop + radius)
+        index = pixels[near] - pixels[chunk, None] + radius
+        inside = (index >= 0) & (index < len(taps))
+        band = taps[index.clamp(0, len(taps) - 1)] * inside
+        yield chunk, near, band * scale[chunk, None] * scale[near]
 
 
 def _gaussian(sigma: float, length: int, device: torch.device) -> torch.Tensor:

@@ -21,40 +21,57 @@ def enforce_connectivity(
     One smaller than `min_pixels` is merged with the neighbour with which it shares the longest
     boundary, measured by `faces`: the area between two pixels along each axis.
     """
-    components = _label(np.where(mask, labels, 0))
+    components = _label(labels if mask.all() else np.where(mask, labels, 0))
+    sizes = np.bincount(components.ravel())
+    small = sizes < min_pixels
+    small[0] = False
+    if not small.any():
+        return components
+    one, other, areas = _boundaries(components, small, faces)
+    merged = np.arange(len(sizes), dtype=np.int32)
     while True:
-        sizes = np.bincount(components.ravel())
-        small, neighbour = _longest_boundaries(components, sizes < min_pixels, faces)
-        if not small.size:
-            return _label(components)
-        count = len(sizes)
-        graph = coo_array((np.ones(len(small), bool), (small, neighbour)), shape=(count, count))
-        merged = connected_components(graph, directed=False)[1].astype(np.int32) + 1
-        merged[0] = 0
-        components = merged[components]
+        small = np.bincount(merged, sizes) < min_pixels
+        pairs = _longest_boundaries(merged[one], merged[other], areas, small)
+        if not pairs[0].size:
+            return merged[components]
+        graph = coo_array((np.ones(len(pairs[0]), bool), pairs), shape=(len(small), len(small)))
+        merged = connected_components(graph, directed=False)[1][merged]  # keeps the raster order
 
 
 def _label(labels: AnyArray) -> Labels:
     components: AnyArray = measure.label(labels, connectivity=1)  # type: ignore[no-untyped-call]
-    return components.astype(np.int32)
+    return components.astype(np.int32, copy=False)
+
+
+def _boundaries(
+    components: Labels, small: NDArray[np.bool_], faces: NDArray[np.float64]
+) -> tuple[AnyArray, AnyArray, AnyArray]:
+    """Small components, a neighbour of each, and the area that they share."""
+    padded = np.pad(components, 1)
+    flat, steps = padded.ravel(), np.array(padded.strides) // padded.itemsize
+    pixels = np.flatnonzero(small.take(flat))
+    one = np.tile(flat[pixels], 2 * len(faces))
+    other = np.concatenate([flat[pixels + step] for step in (*steps, *-steps)])
+    areas = np.repeat(np.tile(faces, 2), len(pixels))
+    touching = np.flatnonzero((other > 0) & (other != one))  # quicker to pick than truth values
+    return _sum_pairs(one[touching], other[touching], areas[touching], len(small))
+
+
+def _sum_pairs(
+    one: AnyArray, other: AnyArray, areas: AnyArray, count: int
+) -> tuple[AnyArray, AnyArray, AnyArray]:
+    """Each pair of components once, sorted, with the sum of its areas."""
+    shared = coo_array((areas, (one, other)), shape=(count, count)).tocsr()
+    return np.repeat(np.arange(count), np.diff(shared.indptr)), shared.indices, shared.data
 
 
 def _longest_boundaries(
-    components: Labels, small: NDArray[np.bool_], faces: NDArray[np.float64]
+    one: AnyArray, other: AnyArray, areas: AnyArray, small: NDArray[np.bool_]
 ) -> tuple[AnyArray, AnyArray]:
     """Small components that have neighbours, and the neighbour of each."""
-    count, keys, areas = len(small), [], []
-    for axis, face in enumerate(faces):
-        first_axis = np.moveaxis(components, axis, 0)
-        one, other = first_axis[:-1], first_axis[1:]
-        touching = (one != other) & (one > 0) & (other > 0)
-        one, other = one[touching].astype(np.int64), other[touching].astype(np.int64)
-        keys += [(a * count + b)[small[a]] for a, b in ((one, other), (other, one))]
-        areas += [np.full(len(found), face) for found in keys[-2:]]
-    pairs, index = np.unique(np.concatenate(keys), return_inverse=True)
-    boundary = np.bincount(index, np.concatenate(areas))
-    one, other = pairs // count, pairs % count
-    order = np.lexsort((boundary, one))
+    apart = small[one] & (one != other)
+    one, other, areas = _sum_pairs(one[apart], other[apart], areas[apart], len(small))
+    order = np.lexsort((areas, one))
     one, other = one[order], other[order]
     last = np.append(one[1:] != one[:-1], True)[: len(one)]
     return one[last], other[last]

@@ -173,11 +173,13 @@ def segment_tile(
     square = [round(n * factor) for n, factor in zip(shape, factors, strict=True)]
     resized = resize_linear(crop, (len(crop), *square))
     segmented = METHODS[config.method](resized, size, config.compactness)
-    nearest = [interval_centres(n, m) for n, m in zip(shape, square, strict=True)]
+    if segmented.shape != shape:
+        nearest = [interval_centres(n, m) for n, m in zip(shape, square, strict=True)]
+        segmented = segmented[np.ix_(*nearest)]
     widths = [min(size / factor, n) for n, factor in zip(shape, factors, strict=True)]
     faces = np.prod(spacing) / np.asarray(spacing)
     labels[box] = enforce_connectivity(
-        segmented[np.ix_(*nearest)], mask[box], MIN_SIZE * float(np.prod(widths)), faces
+        segmented, mask[box], MIN_SIZE * float(np.prod(widths)), faces
     )
     return labels
 

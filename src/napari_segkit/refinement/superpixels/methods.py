@@ -8,6 +8,7 @@ about the requested width, and the compactness that is best for SLIC suits the o
 
 import warnings
 from collections.abc import Callable
+from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,14 +16,18 @@ from scipy import ndimage
 from skimage import segmentation
 
 from napari_segkit.images.types import AnyArray, Floats
+from napari_segkit.refinement.blocks import add_margin, split_into_blocks
 
 from .connected_regions import MIN_SIZE
+
+MAX_FLOOD = 2**17  # pixels of a block of the watershed
+MARGIN = 3  # superpixels around it
 
 
 def _slic(pixels: Floats, size: float, compactness: float) -> AnyArray:
     value_range = float(np.ptp(pixels)) or 1.0  # slic divides by the tile's range: undone here
     return segmentation.slic(
-        pixels,
+        pixels.astype(np.float64),  # takes a tenth less time than float32
         n_segments=max(1, round(np.prod([max(1, n / size) for n in pixels.shape[1:]]))),
         compactness=compactness / value_range,
         convert2lab=False,
@@ -38,9 +43,23 @@ def _watershed(pixels: Floats, size: float, compactness: float) -> AnyArray:
     seeds = np.zeros(gradient.shape, np.int32)
     positions = [interval_centres(k, n) for k, n in zip(counts, seeds.shape, strict=True)]
     seeds[np.ix_(*positions)] = np.arange(1, np.prod(counts) + 1).reshape(counts)
-    return segmentation.watershed(  # type: ignore[no-untyped-call]
-        gradient, seeds, compactness=0.3 * compactness / size
-    )
+    return _flood(gradient, seeds, 0.3 * compactness / size, size)
+
+
+def _flood(gradient: Floats, seeds: AnyArray, compactness: float, size: float) -> AnyArray:
+    """Watershed block by block: its queue takes longer for each pixel the more pixels it holds.
+
+    A superpixel rarely reaches farther than the margin, so that all but some pixels in ten thousand
+    are labelled as they would be in one go.
+    """
+    labels, margin = np.empty_like(seeds), [ceil(MARGIN * size)] * seeds.ndim
+    for block in split_into_blocks(seeds.shape, max(MAX_FLOOD, (16 * size) ** seeds.ndim)):
+        outer, inner = add_margin(block, margin, seeds.shape)
+        flooded = segmentation.watershed(  # type: ignore[no-untyped-call]
+            gradient[outer], seeds[outer], compactness=compactness
+        )
+        labels[block] = flooded[inner]
+    return labels
 
 
 def _felzenszwalb(pixels: Floats, size: float, compactness: float) -> AnyArray:

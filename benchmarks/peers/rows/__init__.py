@@ -1,0 +1,1 @@
+"""One file for each kind of rows: cases, and sides that workers run, with NumPy only at the top."""
