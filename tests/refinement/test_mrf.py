@@ -209,8 +209,10 @@ def test_without_weight_nothing_changes():
 
 def test_it_ends_when_nothing_changes(monkeypatch):
     updates = []
-    update = mrf.PottsField._update
-    monkeypatch.setattr(mrf.PottsField, "_update", lambda *a: updates.append(a) or update(*a))
+    update = mrf.PottsField._given_neighbours
+    monkeypatch.setattr(
+        mrf.PottsField, "_given_neighbours", lambda *a: updates.append(a) or update(*a)
+    )
     _, _, probabilities = halves((20, 20))
     smooth(probabilities, None, MRFConfig(iterations=1000, method="icm"))
     assert len(updates) < 4 * 20

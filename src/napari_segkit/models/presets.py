@@ -44,7 +44,8 @@ class Preset:
 
 TOUCHING = Preset(
     "touching cells or nuclei",
-    "U-Net trained on distance maps, which separate touching objects.",
+    "U-Net trained on distance maps, which separate touching objects: nuclei, and cells in "
+    "fluorescence or phase contrast.",
     ModelSpec("unet", encoder="resnet18", objects="distance"),
     TrainConfig(epochs=80),
 )

@@ -1,6 +1,6 @@
 """Markov random field on the pixel grid with Potts costs between neighbours."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from itertools import product
 from math import dist
 
@@ -12,7 +12,6 @@ from napari_segkit.config import MRFConfig
 from napari_segkit.devices import choose
 from napari_segkit.images.types import Floats
 
-from .blocks import Region
 from .smoothing_method import BlockSmoother, SmoothingMethod
 
 MIN_PROBABILITY = 1e-6  # a probability of 0 could never change
@@ -93,8 +92,8 @@ class PottsField:
         pairs: Sequence[tuple[tuple[int, ...], float]],
         intensities: torch.Tensor | None,
     ) -> None:
-        self._shape = tuple(shape)
         self._pairs = pairs
+        self._parities = list(product(*(range(min(2, n)) for n in shape)))
         self._contrasts = [_contrast(intensities, offset) for offset, _ in pairs]
 
     def smooth(
@@ -109,64 +108,83 @@ class PottsField:
         `belief` maps a pixel's probabilities to those that its neighbours see.
         """
         unary = probabilities.clamp_min(MIN_PROBABILITY).log()
-        smoothed = unary.softmax(dim=0)
-        beliefs = _zero_padded(belief(smoothed))
+        beliefs = _by_parity(belief(unary.softmax(dim=0)))
+        unaries = {parity: unary[_pixels(parity)].contiguous() for parity in self._parities}
+        del unary
+        updated = {}
         for _ in range(iterations):
-            changes = [
-                self._update(unary, smoothed, beliefs, parity, weight, belief)
-                for parity in self._parities()
-            ]
-            if max(changes) < TOLERANCE:
+            change = 0.0
+            for parity, logits in unaries.items():
+                updated[parity] = self._given_neighbours(logits, beliefs, parity, weight)
+                seen = belief(updated[parity])
+                before = _shifted(beliefs, parity, (0,) * len(parity), seen)
+                change = max(change, float((seen - before).abs().max()))
+                before.copy_(seen)
+            if change < TOLERANCE:
                 break
+        smoothed = torch.empty_like(probabilities)
+        for parity, values in updated.items():
+            smoothed[_pixels(parity)] = values
         return smoothed
 
-    def _parities(self) -> Iterator[tuple[int, ...]]:
-        """First pixels of the groups that are updated together."""
-        return product(*(range(min(2, n)) for n in self._shape))
-
-    def _update(
+    def _given_neighbours(
         self,
         unary: torch.Tensor,
-        smoothed: torch.Tensor,
-        beliefs: torch.Tensor,
+        beliefs: dict[tuple[int, ...], torch.Tensor],
         parity: tuple[int, ...],
         weight: float,
-        belief: Callable[[torch.Tensor], torch.Tensor],
-    ) -> float:
-        """Update the pixels of one parity in place; gives the largest change."""
-        pixels = (slice(None), *(slice(first, None, 2) for first in parity))
-        padded = (slice(None), *self._shifted(parity, (0,) * len(parity)))
-        messages = torch.zeros_like(unary[pixels])
-        for (offset, share), contrast in zip(self._pairs, self._contrasts, strict=True):
+    ) -> torch.Tensor:
+        """Probabilities of the pixels of one parity, given what their neighbours show."""
+        logits = unary.clone()
+        for (offset, share), contrasts in zip(self._pairs, self._contrasts, strict=True):
             opposite = tuple(-o for o in offset)
-            for way, pair in ((offset, padded[1:]), (opposite, self._shifted(parity, opposite))):
-                neighbour = beliefs[(slice(None), *self._shifted(parity, way))]
-                messages += share * (neighbour if contrast is None else neighbour * contrast[pair])
-        updated = (unary[pixels] + weight * messages).softmax(dim=0)
-        seen = belief(updated)
-        change = float((seen - beliefs[padded]).abs().max())
-        smoothed[pixels], beliefs[padded] = updated, seen
-        return change
-
-    def _shifted(self, parity: tuple[int, ...], offset: tuple[int, ...]) -> Region:
-        """Where the neighbours of a parity's pixels are in a padded array."""
-        axes = zip(parity, offset, self._shape, strict=True)
-        return tuple(slice(1 + first + o, 1 + n + o, 2) for first, o, n in axes)
+            # the cost of a pair is stored with the pixel from which the offset leads to the other
+            for way, first in ((offset, (0,) * len(offset)), (opposite, opposite)):
+                neighbour = _shifted(beliefs, parity, way, unary)
+                if contrasts is None:
+                    logits.add_(neighbour, alpha=weight * share)
+                else:
+                    contrast = _shifted(contrasts, parity, first, unary)
+                    logits.addcmul_(neighbour, contrast, value=weight * share)
+        return logits.softmax(dim=0)
 
 
-def _zero_padded(values: torch.Tensor) -> torch.Tensor:
-    return pad(values, [1, 1] * (values.ndim - 1))
+def _pixels(parity: tuple[int, ...]) -> tuple[slice, ...]:
+    """Index of the pixels of one parity, which are updated together."""
+    return (slice(None), *(slice(first, None, 2) for first in parity))
 
 
-def _contrast(intensities: torch.Tensor | None, offset: tuple[int, ...]) -> torch.Tensor | None:
-    """``c_ij`` of each pixel and its neighbour, zero-padded; None for the same cost everywhere."""
+def _by_parity(values: torch.Tensor) -> dict[tuple[int, ...], torch.Tensor]:
+    """The pixels of each parity side by side in memory, with a border of zeros."""
+    border = [1, 1] * (values.ndim - 1)
+    parities = product((0, 1), repeat=values.ndim - 1)
+    return {parity: pad(values[_pixels(parity)], border) for parity in parities}
+
+
+def _shifted(
+    values: dict[tuple[int, ...], torch.Tensor],
+    parity: tuple[int, ...],
+    offset: tuple[int, ...],
+    like: torch.Tensor,
+) -> torch.Tensor:
+    """The pixels at an offset from those of a parity, which are as many as those of `like`."""
+    places = [first + o for first, o in zip(parity, offset, strict=True)]
+    starts = [1 + place // 2 for place in places]
+    window = [slice(i, i + n) for i, n in zip(starts, like.shape[1:], strict=True)]
+    return values[tuple(place % 2 for place in places)][(slice(None), *window)]
+
+
+def _contrast(
+    intensities: torch.Tensor | None, offset: tuple[int, ...]
+) -> dict[tuple[int, ...], torch.Tensor] | None:
+    """``c_ij`` of each pixel and its neighbour, by parity; None for the same cost everywhere."""
     if intensities is None:
         return None
-    padded = _zero_padded(intensities)
+    padded = pad(intensities, [1, 1] * len(offset))
     axes = zip(offset, intensities.shape[1:], strict=True)
     shifted = padded[(slice(None), *(slice(1 + o, 1 + o + n) for o, n in axes))]
-    squared = (shifted - intensities).square().sum(dim=0)
-    return _zero_padded(torch.exp(-0.5 * squared)[None])[0]
+    squared = (shifted - intensities).square().sum(dim=0, keepdim=True)
+    return _by_parity(torch.exp(-0.5 * squared))
 
 
 def _marginals(probabilities: torch.Tensor) -> torch.Tensor:
