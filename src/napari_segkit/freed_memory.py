@@ -18,7 +18,7 @@ from threading import Lock
 TRIM_THRESHOLD, MMAP_THRESHOLD, MMAP_MAX, ARENA_MAX = -1, -3, -4, -8
 LARGEST_TRIM_THRESHOLD, LARGEST_MMAP_THRESHOLD, USUAL_MMAP_MAX = 2**26, 2**25, 65536
 NEVER = -1
-LARGE = 2**20  # bytes of what is given back at once
+LARGE = 5 * 2**19  # bytes, for giving back: cells of volumes, not tiles of planes (twice the time)
 
 _lock = Lock()
 _running: Counter[str] = Counter()  # computations that "keep" or "give back"
