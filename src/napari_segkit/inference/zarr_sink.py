@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_segkit.config import ObjectConfig
+from napari_segkit.config import ObjectConfig, PredictConfig
 from napari_segkit.config._schema import to_dict
 from napari_segkit.freed_memory import give_back, share_heap
 from napari_segkit.images.axes_image import SPATIAL, AxesImage
@@ -248,7 +248,7 @@ class ZarrSink:
 
     def _is_same(self, unfinished: ZarrResult, record: Mapping[str, object]) -> bool:
         """Whether an unfinished result is of the same prediction; ValueError unless it may go."""
-        before = unfinished.record
+        before = {**to_dict(PredictConfig()), **unfinished.record}  # of an earlier version, perhaps
         changed = [key for key in record if record[key] != before.get(key)]
         may_change = {*SETTINGS_THAT_MAY_CHANGE, *self._details}
         differ = [key for key in changed if key not in may_change]
