@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import nn
 
-from .config import ModelSpec, RefineConfig, TrainConfig
+from .config import FeatureConfig, ModelSpec, RefineConfig, TrainConfig
 from .config._schema import from_dict, to_dict
 from .error_messages import printable
 from .images.classes import MAX_NAME
@@ -73,7 +73,8 @@ def header(model: TrainedModel) -> Header:
 
 def read_header(written: Header) -> TrainedModel:
     """The model that a header describes, without its network; an error of MALFORMED otherwise."""
-    spec = _spec(written["spec"])
+    tile_size = _edges(written["tile_size"], "tile size")
+    spec = _spec(written["spec"], len(tile_size))
     spacing = as_numbers(written["spacing"], "spacing")
     if len(spacing) != 3:
         raise ValueError("invalid spacing")
@@ -92,7 +93,7 @@ def read_header(written: Header) -> TrainedModel:
         spacing=(spacing[0], spacing[1], spacing[2]),
         orientation=as_text(written.get("orientation", ""), "orientation"),
         unit=as_text(written.get("unit", ""), "unit"),
-        tile_size=_edges(written["tile_size"], "tile size"),
+        tile_size=tile_size,
         overlap=_edges(written["overlap"], "overlap"),
         patch=_edges(written.get("patch", []), "patch"),
         members=as_whole(written.get("members", 1), "members"),
@@ -133,14 +134,23 @@ def _without_path(spec: ModelSpec) -> ModelSpec:
     return spec if spec.weights in published else replace(spec, weights=None)
 
 
-def _spec(written: Mapping[str, object]) -> ModelSpec:
+def _spec(written: Mapping[str, object], ndim: int) -> ModelSpec:
     spec = from_dict(ModelSpec, written)
+    known = as_typed(written.get("features", {}), dict, "features")
+    if ndim == 2 and model_info(spec.name).training == "pixels" and "random_features" not in known:
+        spec = replace(spec, features=_earlier_features(spec.features))
     texts = [text for text in (spec.name, spec.encoder, spec.weights) if text is not None]
     if any(len(text) > MAX_NAME or printable(text) != text for text in texts):
         raise ValueError("invalid spec")
     check_spec(spec)
     _check_options(spec.options)
     return spec
+
+
+def _earlier_features(config: FeatureConfig) -> FeatureConfig:
+    """Those that plane images had before the config told the number of random features."""
+    smallest = 1.0 if config.smallest_scale is None else config.smallest_scale
+    return replace(config, smallest_scale=smallest, random_features=128)
 
 
 def _check_options(options: Mapping[str, object]) -> None:

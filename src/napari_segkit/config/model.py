@@ -25,7 +25,7 @@ class FeatureConfig(Checked):
         Texture: Hessian eigenvalues at each scale (ridges, blobs, saddles).
     smallest_scale : float or None
         Sigma of the smallest Gaussian, in pixels of the finest axis (fewer pixels along coarser
-        axes). Each further scale doubles it. None: 1 in 2D, 0.5 in volumes.
+        axes). Each further scale doubles it. None: 0.5.
     largest_scale : float
         Upper limit for the sigma of the Gaussians.
     window : int
@@ -35,6 +35,10 @@ class FeatureConfig(Checked):
     stride : int
         Classify every n-th pixel only; the others get the class of the nearest one. Larger is
         faster and coarser.
+    random_features : int or None
+        Number of random features (cosines) that the classifier computes from the features of a
+        pixel. More of them tell finer differences apart where many pixels are labelled, and take
+        longer. None: 192 in 2D, 256 in volumes.
     """
 
     intensity: bool = True
@@ -44,6 +48,7 @@ class FeatureConfig(Checked):
     largest_scale: Annotated[float, {"min": 0.3, "max": 64.0, "step": 1.0}] = 16.0
     window: Annotated[int, {"min": 0, "max": 31}] = 0
     stride: Annotated[int, {"min": 1, "max": 32}] = 1
+    random_features: Annotated[int | None, {"min": 16, "max": 2048}] = None
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 MIN_SHARE = 0.01  # of the training pixels; those of a smaller class are repeated
 ITERATIONS = {2: 8, 3: 30}
-PRIOR = {2: 3.0, 3: 0.01}  # strength of the pull of the weights to zero, in pixels
+PRIOR = {2: 6.0, 3: 0.01}  # strength of the pull of the weights to zero, in pixels
+PRIOR_POWER = {2: 0.5, 3: 0.0}  # it is divided by the number of training pixels to this power
 JITTER = {2: 0.0, 3: 0.1}  # added noise, in standard deviations of a feature
 BALANCE = {2: 0.0, 3: 1.0}  # weighting for a feature's mean and spread; 1: per class, 0: per pixel
 
@@ -37,7 +38,7 @@ def fit(
     embedded = embedded - centre
     one_hot = functional.one_hot(targets, classes).T.to(embedded.dtype)
     offset = one_hot.mean(dim=1).clamp_min(1e-6).log()
-    prior = PRIOR[ndim]
+    prior = PRIOR[ndim] / len(targets) ** PRIOR_POWER[ndim]
     inverse = _inverse_curvature(embedded, prior)
     weight = torch.zeros_like(network.weight)
     for _ in range(ITERATIONS[ndim]):

@@ -73,11 +73,10 @@ def test_each_channel_has_its_own_features():
 
 def test_scales_double_and_end_with_the_largest():
     config = FeatureConfig(smallest_scale=1.0, largest_scale=10.0)
-    assert scales(config, 2) == [1, 2, 4, 8, 10]
-    assert scales(FeatureConfig(), 2)[0] == 1
-    assert scales(FeatureConfig(), 3)[0] == 0.5
+    assert scales(config) == [1, 2, 4, 8, 10]
+    assert scales(FeatureConfig())[0] == 0.5
     with pytest.raises(ValueError, match="must not be larger"):
-        scales(FeatureConfig(smallest_scale=4.0, largest_scale=2.0), 2)
+        scales(FeatureConfig(smallest_scale=4.0, largest_scale=2.0))
 
 
 def test_coarse_and_single_pixel_axes_are_not_blurred():
@@ -127,9 +126,27 @@ def test_with_a_stride_pixels_take_the_class_of_the_centre_of_their_cell():
 def test_in_volumes_each_projection_takes_one_feature_mostly_fine_ones():
     used = network(spacing=(1.0, 1.0, 1.0)).directions != 0
     assert (used.sum(dim=1) == 1).all()
-    by_scale = used.sum(dim=0).reshape(len(scales(FeatureConfig(), 3)), -1).sum(dim=1).tolist()
+    by_scale = used.sum(dim=0).reshape(len(scales(FeatureConfig())), -1).sum(dim=1).tolist()
     assert by_scale == sorted(by_scale, reverse=True)
     assert by_scale[0] > 256 / 2
+
+
+def test_in_planes_some_projections_take_one_feature_and_others_all():
+    used = (network().directions != 0).sum(dim=1)
+    assert used.tolist() == [1] * 144 + [24] * 48
+    few = network(ModelSpec("pixels", features=FeatureConfig(random_features=16))).directions
+    assert few.shape == (16, 24)
+
+
+def test_an_encoder_alone_and_next_to_filters():
+    image = torch.from_numpy(picture(1, 1, 32, 32))
+    alone = network(ModelSpec("pixels", encoder="resnet18", features=FeatureConfig(**ONLY)))
+    assert alone.directions.shape[1] == 64 + 64 + 128 + 256
+    assert alone.directions[:, -1].any()
+    both = network(ModelSpec("pixels", encoder="resnet18"))
+    assert not both.directions[:, 24:].any()
+    assert both.plain[24:].all()
+    assert alone(image).shape == both(image).shape == (1, 2, 32, 32)
 
 
 def test_a_window_without_filters_uses_raw_pixels_only():

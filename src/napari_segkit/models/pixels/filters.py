@@ -17,13 +17,13 @@ from napari_segkit.config import FeatureConfig
 from napari_segkit.tiling import mirrored_indices
 
 TRUNCATE = 4.0  # sigmas on each side
-SMALLEST_SCALE = {2: 1.0, 3: 0.5}  # volumes have detail in single voxels
+SMALLEST_SCALE = 0.5  # there is detail in single pixels
 SMALLEST_SIGMA = 0.25  # a shorter Gaussian hardly changes a pixel
 
 
-def scales(config: FeatureConfig, ndim: int) -> list[float]:
+def scales(config: FeatureConfig) -> list[float]:
     """Sigmas along the finest axis, doubling up to the largest scale."""
-    scale = SMALLEST_SCALE[ndim] if config.smallest_scale is None else config.smallest_scale
+    scale = SMALLEST_SCALE if config.smallest_scale is None else config.smallest_scale
     if scale > config.largest_scale:
         raise ValueError(
             f"FeatureConfig.smallest_scale is {scale} and largest_scale {config.largest_scale}; "
@@ -39,9 +39,7 @@ def scales(config: FeatureConfig, ndim: int) -> list[float]:
 def feature_radii(config: FeatureConfig, channels: int, ndim: int) -> list[float]:
     """Receptive radius of each feature in pixels: its sigma, or 1 for a pixel of the window."""
     per_scale = channels * (config.intensity + config.edges + ndim * config.texture)
-    filters = (
-        [scale for scale in scales(config, ndim) for _ in range(per_scale)] if per_scale else []
-    )
+    filters = [scale for scale in scales(config) for _ in range(per_scale)] if per_scale else []
     return filters + [1.0] * (channels * config.window**ndim)
 
 
@@ -54,7 +52,7 @@ def filter_bank(image: Tensor, config: FeatureConfig, spacing: Sequence[float]) 
     groups = []
     if config.intensity or config.edges or config.texture:
         relative = [length / min(spacing) for length in spacing]
-        for scale in scales(config, len(spacing)):
+        for scale in scales(config):
             groups += _at_scale(image, config, scale, relative)
     if config.window:
         groups.append(window(image, config.window))
