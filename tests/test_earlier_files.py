@@ -81,3 +81,6 @@ def test_pixel_classifier():
     with pytest.warns(UserWarning, match="pixels.segkit has no checksum"):
         segmenter = Segmenter.load(FILES / "pixels.segkit", device="cpu")
     assert agreement(segmenter.predict(data.coins()), "pixels") >= 0.9999
+    probabilities = segmenter.predict_proba(data.coins())[1, ::8, ::8]
+    stored = np.load(FILES / "pixels.npz")["probabilities"]
+    np.testing.assert_allclose(probabilities, stored, atol=1e-3)

@@ -123,6 +123,37 @@ def test_images_without_labels():
         suggest(rows)
 
 
+def test_no_images_are_said():
+    with pytest.raises(ValueError, match="0 images"):
+        suggest([])
+
+
+def test_where_the_image_shows_no_edges_no_number_is_told():
+    said = str(suggest(np.full_like(IMAGE, 7), MASK))
+    assert "shows nothing at their edges" in said
+    assert "times as much" not in said
+
+
+def test_few_objects_are_objects_if_a_person_says_so():
+    one = (IDS == 1).astype(np.uint8)
+    assert suggest(IMAGE, one).spec.objects is None
+    suggested = suggest(IMAGE, one, given={"labels_are": "objects"})
+    assert suggested.spec.objects == "distance"
+    assert suggested.facts.objects.count == 1
+
+
+def test_ids_of_any_size_take_little_memory():
+    ids = IDS.astype(np.int64) * 10**12
+    assert facts_of((IMAGE, ids)).objects.diameter == facts_of((IMAGE, IDS)).objects.diameter
+
+
+def test_it_can_be_stopped_within_a_large_image():
+    shape = (6000, 6000)
+    labels = da.zeros(shape, chunks=1000, dtype=np.uint8)
+    steps = suggestions(da.zeros(shape, chunks=1000, dtype=np.uint16), labels)
+    assert [(step.done, step.total) for step in steps] == [(0, 1)] * 143 + [(1, 1)]
+
+
 def test_nothing_is_changed_and_it_can_be_stopped():
     image, labels = IMAGE.copy(), MASK.copy()
     steps = suggestions([image, image], [labels, labels])

@@ -102,7 +102,11 @@ def test_the_rest_follows_a_method_that_is_given(name):
         (STROKES, 0, "0.40 % of the pixels"),
         (replace(MASKS, counts={0: 50, 255: 50}), None, "0 and 255 only"),
         (replace(MASKS, counts={1: 50, 2: 50}), None, "No pixel is 0"),
-        (replace(MASKS, counts={0: 50, 7: 45, 255: 5, 9: 100}), 255, "2.5 % of the pixels"),
+        (
+            replace(MASKS, counts={0: 50, 7: 45, 255: 5, 9: 100}),
+            255,
+            "2.5 % of the pixels), and 0 is",
+        ),
         (IDS, None, "single objects"),
         (replace(STROKES, counts={0: 9970, 1: 30}), 0, "strokes of the background"),
         (replace(MASKS, counts={0: 9970, 1: 30}), None, "the value 1"),
@@ -124,6 +128,7 @@ def test_ids_become_objects(given):
 
 def test_ids_that_a_person_calls_classes_are_classes():
     suggested = propose(IDS, LONG, {"labels_are": "classes"})
+    assert "single objects" not in str(suggested)
     assert suggested.spec.objects is None
     assert suggested.config.labels_are == "classes"
 

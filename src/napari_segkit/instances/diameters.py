@@ -31,8 +31,8 @@ def diameters(ids: AnyArray, spacing: Sequence[float]) -> Floats:
 
     In pixels of the finest axis; `spacing` is in world units per axis.
     """
-    counts = np.bincount(np.maximum(ids, 0).ravel())[1:]
-    volume = counts[counts > 0] * np.prod(np.divide(spacing, min(spacing)))
+    values, counts = count_values(np.maximum(ids, 0))
+    volume = counts[values > 0] * np.prod(np.divide(spacing, min(spacing)))
     return (2 * np.sqrt(volume / pi)) if ids.ndim == 2 else np.cbrt(6 * volume / pi)
 
 

@@ -1,7 +1,7 @@
 """Measure images and labels, of which a bounded part is read."""
 
 from collections import Counter
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from math import prod
@@ -57,21 +57,26 @@ class _Found:
 
 
 def measure(
-    rows: Sequence[TrainingRow], *, axes: str | None, spacing: Sequence[float] | None
+    rows: Sequence[TrainingRow],
+    *,
+    axes: str | None,
+    spacing: Sequence[float] | None,
+    of_objects: bool = False,
 ) -> Generator[Step, None, Facts]:
-    """Open up to `MAX_IMAGES` of the rows, with a step after each, and look at their labels.
+    """Open up to `MAX_IMAGES` of the rows and look at their labels, with a step after each part.
 
-    Rows may have no labels. ValueError if an image or its labels cannot be read.
+    Rows may have no labels. `of_objects`: what touches and has one value is an object. ValueError
+    if an image or its labels cannot be read.
     """
     chosen = [rows[n] for n in _evenly(len(rows), MAX_IMAGES)]
     chosen = (
         colours_as_classes(chosen, axes) if all(r.labels is not None for r in chosen) else chosen
     )
-    of_objects = any(r.object_classes is not None or r.regions is not None for r in rows)
+    of_objects |= any(r.object_classes is not None or r.regions is not None for r in rows)
     found = _Found(of_objects=of_objects)
     for done, row in enumerate(chosen, 1):
-        with without_notes():
-            _read(row, axes, spacing, found)
+        for _ in _read(row, axes, spacing, found):
+            yield Step(done - 1, len(chosen))
         yield Step(done, len(chosen))
     return _facts(found, len(rows))
 
@@ -82,29 +87,39 @@ def _evenly(count: int, most: int) -> list[int]:
 
 def _read(
     row: TrainingRow, axes: str | None, spacing: Sequence[float] | None, found: _Found
-) -> None:
+) -> Iterator[None]:
+    """Read a row; it can be stopped between the windows of its labels."""
     if row.labels is None:
         found.images.append(_image_alone(row.image, axes, spacing))
         return
     names = found.images[0].channel_names if found.images else ()
-    opened = open_row(row, axes, spacing, ArrayCache(), names)
+    with without_notes():
+        opened = open_row(row, axes, spacing, ArrayCache(), names)
     found.images.append(opened.image)
-    _look(opened.image, opened.values, found)
+    yield from _look(opened.image, opened.values, found)
 
 
 def _image_alone(source: Any, axes: str | None, spacing: Sequence[float] | None) -> AxesImage:
-    return source.open() if isinstance(source, ImageFile) else as_one_image(source, axes, spacing)
+    with without_notes():
+        is_file = isinstance(source, ImageFile)
+        return source.open() if is_file else as_one_image(source, axes, spacing)
 
 
-def _look(image: AxesImage, values: LazyArray, found: _Found) -> None:
-    """Look at windows at fixed places in a fixed random order, until enough hold labels."""
+def _look(image: AxesImage, values: LazyArray, found: _Found) -> Iterator[None]:
+    """Look at windows at fixed places in a fixed random order, until enough hold labels.
+
+    Yields before each further one.
+    """
     windows = _windows(image)
     looks = len(windows) if isinstance(values, np.ndarray) else MAX_LOOKS
     order = np.random.default_rng(0).permutation(len(windows))[:looks]
     labels, seen = AxesImage(values, image.label_axes), 0
-    for number in order:
+    for place, number in enumerate(order):
+        if place:
+            yield
         frame, region = windows[number]
-        (pixels,) = labels.read(frame, region)
+        with without_notes():
+            (pixels,) = labels.read(frame, region)
         require_no_negatives(pixels)
         present, counts = count_values(pixels)
         found.counts.update(dict(zip(present.tolist(), counts.tolist(), strict=True)))
@@ -139,7 +154,8 @@ def _measure_labels(
         found.diameters.append(diameters(ids, image.spacing[-ids.ndim :]))
         found.touching += _touching(ids)
         return
-    with_labels = list(planes(image.read(frame, region), labels))
+    with without_notes():
+        with_labels = list(planes(image.read(frame, region), labels))
     for number in _evenly(len(with_labels), MAX_PLANES):
         for value, sums in plane_edges(*with_labels[number]).items():
             found.edges[value] = found.edges.get(value, 0) + sums

@@ -58,17 +58,21 @@ def labels_are(facts: Facts, budget: Budget, settings: Settings) -> Reason | Non
 def unlabelled(facts: Facts, budget: Budget, settings: Settings) -> Reason | None:
     """What 0 means, or which other value is unlabelled."""
     painted = facts.painted
+    if facts.are_ids and settings.get("labels_are") == "classes":
+        text = "Nearly each label value fills one connected region: 0 is the background."
+        return Reason("unlabelled", None, text)
     if settings.get("labels_are") == "objects" or facts.are_ids:
         return Reason("unlabelled", None, "In labels of single objects 0 is the background.")
     if not painted:
         return None
     if _has_unlabelled_255(facts):
         part = percent(facts.counts[255] / sum(facts.counts.values()))
+        zero = ", and 0 is the background" if facts.counts.get(0) else ""
         return Reason(
             "unlabelled",
             255,
             f"255 stands apart from the other values, as in masks of photographs: it means "
-            f"unlabelled ({part} of the pixels).",
+            f"unlabelled ({part} of the pixels){zero}.",
         )
     if 0 not in facts.counts:
         return Reason("unlabelled", None, "No pixel is 0: every pixel is labelled.")
@@ -87,22 +91,26 @@ def _meaning_of_0(facts: Facts) -> Reason:
             "unlabelled", None, "The labels hold 0 and 255 only, as masks do: 0 is the background."
         )
     values = f"{len(painted)} values" if len(painted) > 1 else f"the value {next(iter(painted))}"
-    contrast = f"{facts.edge_contrast:.1f} times" if facts.edge_contrast else "no more than"
+    seen = f"they cover {part} of the pixels, and {_seen_at_edges(facts)}"
     if are_strokes(facts):
         more = "" if len(painted) > 1 else " Paint a few strokes of the background, too."
         return Reason(
             "unlabelled",
             0,
-            f"The labels look like strokes of {values}: they cover {part} of the pixels, and the "
-            f"image changes {contrast} as much at their edges as near them. 0 means "
-            f"unlabelled.{more}",
+            f"The labels look like strokes of {values}: {seen}. 0 means unlabelled.{more}",
         )
     return Reason(
         "unlabelled",
         None,
-        f"The labels look like masks of {values}: they cover {part} of the pixels, and the image "
-        f"changes {contrast} as much at their edges as near them. 0 is the background.",
+        f"The labels look like masks of {values}: {seen}. 0 is the background.",
     )
+
+
+def _seen_at_edges(facts: Facts) -> str:
+    contrast = facts.edge_contrast
+    if contrast is None:
+        return "the image shows nothing at their edges to tell masks from strokes, so look yourself"
+    return f"the image changes {contrast:.1f} times as much at their edges as near them"
 
 
 def objects(facts: Facts, budget: Budget, settings: Settings) -> Reason | None:

@@ -141,7 +141,7 @@ def suggestions(
     Yields
     ------
     Step
-        Progress, after each image.
+        Progress, after each image, and between the parts of large ones.
 
     Returns
     -------
@@ -152,7 +152,8 @@ def suggestions(
     _require_names(decided)
     TrainConfig(epochs=None, minutes=minutes)  # checks the limits
     rows = _rows(images, labels)
-    facts = yield from measure(rows, axes=axes, spacing=spacing)
+    of_objects = decided.get("labels_are") == "objects"
+    facts = yield from measure(rows, axes=axes, spacing=spacing, of_objects=of_objects)
     return propose(facts, _budget(device, minutes), decided)
 
 
@@ -161,6 +162,8 @@ def _rows(images: "TrainingSet | Given", labels: "Given | None") -> Sequence[Tra
     if labels is not None or isinstance(images, TrainingSet):
         return as_training_set(images, labels).with_role("train")
     each = images if isinstance(images, list | tuple) else [images]
+    if not each:
+        raise ValueError("There are 0 images: give at least one.")
     return [TrainingRow(image, None) for image in each]
 
 

@@ -23,6 +23,7 @@ from napari_segkit._qt.docks.superpixels.superpixel_dock import SuperpixelDock
 from napari_segkit._qt.docks.train.model_check import _check
 from napari_segkit._qt.docks.train.row_counts import count_rows
 from napari_segkit._qt.docks.train.train_dock import TrainDock
+from napari_segkit._qt.session.background import LatestSteps
 from napari_segkit._qt.session.interrupted import find_training
 from napari_segkit._qt.widgets.dock import Dock
 from napari_segkit.config import CRFConfig, RefineConfig, TrainConfig
@@ -321,6 +322,12 @@ WORKERS = {
         lambda dock: dock.stale or "",
         lambda dock: dock._fingerprints,
     ),
+    "live_evaluation": Worker(
+        evaluated,
+        lambda dock: dock.live._submit(),
+        None,
+        lambda dock: dock.live._work,
+    ),
     "measure_dock": Worker(
         measured,
         lambda dock: dock._on_redrawn(),
@@ -457,6 +464,12 @@ WORKERS = {
         lambda dock: dock.pairs.window_of_picture.status.text(),
         lambda dock: dock.pairs.window_of_picture._saving,
     ),
+    "suggest_box": Worker(
+        train,
+        lambda dock: dock.suggestion.button.click(),
+        lambda dock: dock.suggestion.text.text(),
+        lambda dock: dock.suggestion._latest,
+    ),
     "window_project": Worker(
         project, work_on_project, lambda dock: dock.told, lambda dock: dock.project._work
     ),
@@ -505,7 +518,8 @@ def replace_work(monkeypatch, kit, call, error):
 
     if call is not None:
         submit = call.submit
-        monkeypatch.setattr(call, "submit", lambda _: submit(fail), raising=False)
+        work = steps if isinstance(call, LatestSteps) else fail
+        monkeypatch.setattr(call, "submit", lambda _: submit(work), raising=False)
     else:
         run = kit.session.run
         monkeypatch.setattr(
@@ -544,7 +558,7 @@ def test_a_dock_works_after_any_error(kit, name, error, monkeypatch):
 def test_every_worker_is_listed():
     root = Path(qt.__file__).parent
     sources = {path.stem: path.read_text() for path in root.rglob("*.py")}
-    calls = {name for name, text in sources.items() if re.search(r"= LatestCall\(", text)}
+    calls = {name for name, text in sources.items() if re.search(r"= Latest(Call|Steps)\(", text)}
     assert calls <= set(WORKERS)
     tasks = sum(len(re.findall(r"self\.(?:bar\.)?_?run\(", t)) for t in sources.values())
     assert tasks == sum(worker.call is None for worker in WORKERS.values()), tasks

@@ -34,6 +34,7 @@ CLIP = 3.0  # standard deviations; larger values are clipped
 LINEAR_WEIGHT = 0.1  # of the features next to their cosines
 ENCODED_WEIGHT = 0.03  # of an encoder's features, which have no cosines
 LINEAR_RADIUS_POWER = {2: 0.25, 3: 1.0}  # features are divided by radius to this power
+MAX_FEATURES = 10_000  # of filters; the fit inverts a matrix of so many rows
 MAX_WINDOW_VALUES = 2048  # per pixel; training stores 100 000 pixels
 CHUNK = 4096  # pixels that a thread classifies at once: they fit in the cache of a core
 MAX_CHUNK = 16384  # of all threads
@@ -59,6 +60,13 @@ def build(spec: ModelSpec, inputs: Inputs) -> nn.Module:
         raise ValueError(
             "FeatureConfig has intensity, edges, texture and window all switched off, so the pixel "
             "classifier has no features: switch one on."
+        )
+    features = len(filters.feature_radii(config, inputs.channels, inputs.ndim))
+    if features > MAX_FEATURES:
+        raise ValueError(
+            f"The image has {inputs.channels} channels, which are {features} features per pixel; "
+            f"the pixel classifier takes at most {MAX_FEATURES}: choose fewer channels, switch off "
+            "edges or texture in FeatureConfig, or give it a lower largest_scale."
         )
     return PixelClassifier(spec, inputs)
 

@@ -82,6 +82,28 @@ def test_stopped_or_on_other_labels_there_is_no_suggestion(dock):
     assert "strokes are enough" in suggest(dock)
 
 
+def test_painted_on_or_on_another_device_it_is_no_longer_offered(dock):
+    suggest(dock)
+    dock.data.labels.value.paint((30, 70), 9)
+    assert dock.wait_idle()
+    assert dock.suggestion.text.text() == texts.OUTDATED
+    assert dock.suggestion.answers.offered == []
+    suggest(dock)
+    dock.session.segmenter_changed.emit()
+    assert dock.suggestion.suggestion is not None
+    dock.session.segmenter.device = "auto"
+    dock.session.segmenter_changed.emit()
+    assert dock.suggestion.text.text() == texts.OUTDATED
+
+
+def test_a_layer_that_is_removed_meanwhile_takes_the_suggestion_with_it(dock):
+    dock.suggestion.button.click()
+    dock.viewer.layers.remove("ids")
+    assert dock.wait_idle()
+    assert dock.suggestion.suggestion is None
+    assert dock.suggestion.button.text() == texts.SUGGEST
+
+
 def test_what_is_missing_is_said(light_viewer):
     dock = TrainDock(light_viewer)
     light_viewer.window.add_dock_widget(dock)

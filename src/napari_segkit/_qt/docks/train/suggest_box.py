@@ -34,6 +34,7 @@ USE_TIP = (
 MINUTES_TIP = "<p>How long the training may take.</p>"
 LOOKING = "Looking at images and labels …"
 USED = "Model and settings are set."
+OUTDATED = "What was looked at has changed: press <i>Suggest a model</i> again."
 TITLES = {"name": "Method", "voxel_size": "Voxel size", "labels_are": "Labels are"}
 
 Data = tuple[TrainingSet, TrainConfig, ModelSpec, str | None]
@@ -49,6 +50,7 @@ class SuggestBox(QWidget):
         self._session, self._data, self._use = session, data, use
         self.suggestion: Suggestion | None = None
         self._is_looking = False
+        self._device = ""  # that was looked at
         self._latest = LatestSteps(self)
         limits = config_fields(TrainConfig)["minutes"].limits
         self.minutes = Number(float, **limits)
@@ -62,6 +64,7 @@ class SuggestBox(QWidget):
         self._latest.returned.connect(self._on_suggested)
         self._latest.errored.connect(self._on_error)
         session.busy_changed.connect(self._update_state)
+        session.segmenter_changed.connect(self._follow_device)
 
     def suggest(self) -> None:
         """Suggest in the background, from copies of the layers."""
@@ -71,16 +74,23 @@ class SuggestBox(QWidget):
         except ValueError as error:
             self.text.setText(escape(gui_message(str(error))))
             return
-        device = self._session.segmenter.device
-        self._latest.submit(partial(_steps, training_set, axes, device, self.minutes.value))
+        self._device = self._session.segmenter.device
+        work = partial(_steps, training_set, axes, self._device, self.minutes.value)
+        self._latest.submit(work)
         self._is_looking = True
         self.text.setText(LOOKING)
         self._update_state()
 
     def clear(self, *_: object) -> None:
-        """Drop a suggestion, and stop one that is being made: images or labels have changed."""
+        """Drop a suggestion, and stop one that is being made: others are looked at now."""
         self._latest.cancel()
         self._show(None, "")
+
+    def outdate(self) -> None:
+        """Drop what was made, or is being made, of pixels or a device that have changed."""
+        if self.suggestion is not None or self._is_looking:
+            self._latest.cancel()
+            self._show(None, OUTDATED)
 
     def use(self) -> None:
         """Set what is suggested."""
@@ -94,6 +104,10 @@ class SuggestBox(QWidget):
         self.text.setText(text)
         self.answers.offer({USE: self.use} if found else {}, tips={USE: USE_TIP})
         self._update_state()
+
+    def _follow_device(self) -> None:
+        if isalive(self) and self._session.segmenter.device != self._device:
+            self.outdate()
 
     def _on_pressed(self) -> None:
         self.clear() if self._is_looking else self.suggest()

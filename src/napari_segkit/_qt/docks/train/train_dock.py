@@ -300,6 +300,7 @@ class TrainDock(Dock):
         self.annotation_panel.message.connect(self.bar.show_status)
         self.data.changed.connect(self._clear_status)
         self.data.changed.connect(self.suggestion.clear)
+        self.data.painted.connect(self.suggestion.outdate)
         self.training_set.changed.connect(self.state.request)
         self.form.changed.connect(self.state.request)
         self.check.changed.connect(self.state.request)
