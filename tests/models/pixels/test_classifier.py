@@ -151,7 +151,7 @@ def test_an_encoder_alone_and_next_to_filters():
 
 def test_thousands_of_channels_are_refused_before_any_work():
     with pytest.raises(ValueError, match="1500 channels, which are 36000 features"):
-        build(ModelSpec("pixels"), Inputs(1500, 2, (1.0, 1.0)))
+        classifier.build(ModelSpec("pixels"), Inputs(1500, 2, (1.0, 1.0)))
 
 
 def test_a_window_without_filters_uses_raw_pixels_only():
