@@ -1,7 +1,7 @@
 """The groups of rows by the name that the command takes."""
 
 from .case import Group
-from .rows import crf, distances, metrics, pixels, superpixels, tiles
+from .rows import crf, distances, instances, metrics, pixels, superpixels, tiles, volumes
 
 GROUPS: dict[str, Group] = {
     "crf": crf.TIME,
@@ -11,4 +11,6 @@ GROUPS: dict[str, Group] = {
     "superpixels": superpixels.GROUP,
     "metrics": metrics.GROUP,
     "distances": distances.GROUP,
+    "instances": instances.GROUP,
+    "volumes": volumes.GROUP,
 }
