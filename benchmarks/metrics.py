@@ -1,10 +1,10 @@
-"""Time and memory of metrics beside torchmetrics, scikit-learn, scikit-image and MONAI.
+"""Time and memory of metrics beside a plain `numpy.bincount`; `make peers` has other libraries.
 
     python benchmarks/metrics.py [--size 4096] [--classes 4] [--volume]
 
 IoU of the classes of one pair of labels, of uint8 and int32, with and without an unlabelled value
-in the truth. The reference is `numpy.bincount` over blocks of rows, which has to be told the number
-of classes and checks nothing. CPU time is the least of several rounds in which the methods take
+in the truth. `numpy.bincount` over blocks of rows has to be told the number of classes and checks
+nothing. CPU time is the least of several rounds in which the methods take
 turns; memory is what a method takes at most beyond both labels, in a process that gives all memory
 back at once. --volume also compares two lazy volumes of 1 GB each, never in memory as a whole.
 """
@@ -56,50 +56,10 @@ def segkit(pair: Pair, count: int, unlabelled: int | None) -> NDArray[np.float64
     return np.array([*evaluate(*pair, unlabelled=unlabelled).iou.values()])
 
 
-def torchmetrics(pair: Pair, count: int, unlabelled: int | None) -> NDArray[np.float64]:
-    import torch
-    from torchmetrics.functional.classification import multiclass_jaccard_index
-
-    tensors = (torch.from_numpy(labels) for labels in pair)
-    return multiclass_jaccard_index(
-        *tensors, num_classes=count, average="none", ignore_index=unlabelled
-    ).numpy()
-
-
-def scikit_learn(pair: Pair, count: int, unlabelled: int | None) -> NDArray[np.float64]:
-    from sklearn.metrics import confusion_matrix
-
-    prediction, truth = (labels.ravel() for labels in pair)
-    counts = confusion_matrix(truth, prediction, labels=range(count))
-    return iou(np.pad(counts, ((0, 0), (0, 1))))
-
-
-def scikit_image(pair: Pair, count: int, unlabelled: int | None) -> NDArray[np.float64]:
-    from skimage.metrics import contingency_table
-
-    table = contingency_table(pair[1], pair[0]).toarray().astype(np.int64)
-    return iou(np.pad(table[:count], ((0, 0), (0, 1))))
-
-
-def monai(pair: Pair, count: int, unlabelled: int | None) -> NDArray[np.float64]:
-    import torch
-    from monai.metrics import compute_iou
-    from monai.networks import one_hot
-
-    prediction, truth = (torch.from_numpy(labels)[None, None].long() for labels in pair)
-    counted = torch.ones_like(truth) if unlabelled is None else (truth != unlabelled).long()
-    sides = [one_hot(x * counted, count, dtype=torch.uint8) * counted for x in (prediction, truth)]
-    return compute_iou(*(side.float() for side in sides))[0].numpy()
-
-
 Method = Callable[[Pair, int, int | None], NDArray[np.float64]]
 METHODS: dict[str, Method] = {
     "numpy.bincount": bincount,
     "SegKit": segkit,
-    "torchmetrics": torchmetrics,
-    "scikit-learn": scikit_learn,
-    "scikit-image": scikit_image,
-    "MONAI": monai,
 }
 
 

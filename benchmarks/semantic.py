@@ -5,6 +5,8 @@
 Everything uses the public interface: two torch threads, random weights, seed 0, the splits of the
 data sets. Prints one table per data set; --agreement adds the agreement of tiled and untiled
 labels. On a busy machine, --cpu measures CPU time of both threads, halved, instead of wall time.
+For volumes, --neighbour-slices trains a 2D network on slices with those beside them, --three-axes
+on slices along Z, Y and X; then the mean along all three is evaluated, too.
 """
 
 import argparse
@@ -20,7 +22,14 @@ import numpy as np
 from imageio.v3 import imread
 from tifffile import imread as read_tiff
 
-from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig, evaluate
+from napari_segkit import (
+    ModelSpec,
+    PredictConfig,
+    Segmenter,
+    TileConfig,
+    TrainConfig,
+    evaluate,
+)
 from napari_segkit.models.presets import VOLUME_IN_3D
 from napari_segkit.training import schedule
 
@@ -131,7 +140,13 @@ def run_benchmark(name: str, args: argparse.Namespace) -> None:
         VOLUME_IN_3D.config.batch_size if spec.name in ("unet3d", "segresnet", "mednext") else 4
     )
     config = TrainConfig(
-        epochs=100_000, minutes=args.minutes, batch_size=batch_size, **label_options
+        epochs=None,
+        minutes=args.minutes,
+        batch_size=batch_size,
+        tile=TileConfig(tile_size=args.tile_size),
+        three_axes=args.three_axes,
+        seed=args.seed,
+        **label_options,
     )
     if args.cpu:
         schedule.perf_counter = lambda: process_time() / args.threads
@@ -144,11 +159,13 @@ def run_benchmark(name: str, args: argparse.Namespace) -> None:
         f"{len(segmenter.history)} steps, {provenance['images_seen']} patches of "
         f"{segmenter.trained.tile_size}\n"
     )
-    start = perf_counter()
-    predicted = [segmenter.predict(i, **image_options) for i in held_out]
-    megapixels = sum(p.size for p in predicted) / 1e6
-    print(evaluate(predicted, truth, **label_options).table().round(4).to_string(index=False))
-    print(f"\nprediction: {(perf_counter() - start) / megapixels:.2f} s per megapixel", flush=True)
+    for three_axes in (False, True)[: 1 + args.three_axes]:
+        settings, start = PredictConfig(three_axes=three_axes), process_time()
+        predicted = [segmenter.predict(i, config=settings, **image_options) for i in held_out]
+        seconds = (process_time() - start) / (sum(p.size for p in predicted) / 1e6)
+        print(evaluate(predicted, truth, **label_options).table().round(4).to_string(index=False))
+        name_of = "mean along Z, Y and X" if three_axes else "prediction"
+        print(f"\n{name_of}: {seconds:.2f} s of CPU time per megapixel\n", flush=True)
     if args.agreement:
         print_tiling_agreement(segmenter, held_out)
         print_intensity_agreement(segmenter, held_out)
@@ -157,7 +174,8 @@ def run_benchmark(name: str, args: argparse.Namespace) -> None:
 
 def _spec(args: argparse.Namespace) -> ModelSpec:
     name, _, encoder = args.model.partition(":")
-    return ModelSpec(name, encoder=encoder or None, dims=args.dims)
+    neighbours = args.neighbour_slices
+    return ModelSpec(name, encoder=encoder or None, dims=args.dims, neighbour_slices=neighbours)
 
 
 def print_tiling_agreement(segmenter: Segmenter, images: list[np.ndarray]) -> None:
@@ -195,6 +213,10 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
     parser.add_argument("--model", default="unet", help="name, or name:encoder")
     parser.add_argument("--dims", default="auto", help="auto, 2D or 3D")
+    parser.add_argument("--neighbour-slices", type=int, default=0, help="of a 2D network")
+    parser.add_argument("--three-axes", action="store_true", help="slices along Z, Y and X")
+    parser.add_argument("--tile-size", type=int, help="of the patches")
+    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--cpu", action="store_true", help="count minutes of CPU time")
     parser.add_argument("--agreement", action="store_true", help="of tiled and untiled labels")

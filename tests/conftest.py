@@ -94,6 +94,27 @@ def pytest_runtest_setup(item):
         pytest.skip("no graphics card that torch can use on this machine")
 
 
+@pytest.fixture
+def make_image_folder(tmp_path, monkeypatch):
+    """Makes so many images and masks in folders of the working folder, which it returns."""
+    import numpy as np
+    from PIL import Image
+
+    def make(count):
+        rng = np.random.default_rng(0)
+        for number in range(count):
+            mask = np.zeros((64, 64), np.uint8)
+            mask[20 + number : 40, 10:50] = 1
+            image = mask * 120 + rng.integers(20, 80, mask.shape)
+            for name, array in {"images": image, "masks": mask}.items():
+                (tmp_path / name).mkdir(exist_ok=True)
+                Image.fromarray(array.astype(np.uint8)).save(tmp_path / name / f"{number}.png")
+        monkeypatch.chdir(tmp_path)
+        return tmp_path
+
+    return make
+
+
 @pytest.fixture(scope="session")
 def require_sentence():
     """Fail unless a message is a sentence for people that holds all of the words."""

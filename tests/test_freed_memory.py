@@ -46,7 +46,7 @@ def test_later_work_is_not_slower():
 
 GIVEN_BACK = f"""
 import numpy as np
-from napari_segkit.freed_memory import give_back, keeping_freed_memory
+from napari_segkit.freed_memory import giving_back_freed_memory, keeping_freed_memory
 
 def resident():
     with open("/proc/self/statm") as file:
@@ -58,11 +58,19 @@ with keeping_freed_memory():
     assert resident() > before + 5 * {PAGES}
 assert resident() < before + {PAGES}
 
-blocks = [np.ones({BLOCK} // 16, np.uint8) for _ in range(5 * 16)]
-del blocks[:-1]
-assert resident() > before + 4 * {PAGES}  # below the last block
-give_back()
-assert resident() < before + {PAGES}
+def left(blocks):
+    del blocks[:-1]
+    return resident() - before
+
+def ones():
+    return [np.ones({BLOCK} // 16, np.uint8) for _ in range(5 * 16)]
+
+kept = ones()
+assert left(kept) > 4 * {PAGES}  # below the last block
+del kept
+with giving_back_freed_memory():
+    others = ones()
+    assert left(others) < {PAGES}
 """
 
 

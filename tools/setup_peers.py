@@ -25,7 +25,6 @@ PEERS = (
     ("surface-distance", ("surface-distance",), "surface_distance"),
     ("cellpose", ("cellpose>=3.1,<4",), "cellpose.models"),
     ("stardist", ("stardist", "tensorflow"), "stardist.models"),
-    ("nnunetv2", ("nnunetv2",), "nnunetv2"),
     ("napari-convpaint", ("napari-convpaint", "PyQt6"), "napari_convpaint.convpaint_model"),
 )
 

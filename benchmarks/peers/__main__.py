@@ -22,9 +22,8 @@ DATA = ROOT.parent / "shared/data"
 
 def main() -> None:
     args = arguments()
-    sources = Sources(
-        Images(args.data if args.data.is_dir() else None), tuple(args.threads), args.minutes
-    )
+    images = Images(args.data if args.data.is_dir() else None)
+    sources = Sources(images, tuple(args.threads), args.minutes, args.seeds, args.scribbles)
     file = args.results / f"{args.machine or machine.slug(machine.describe())}.json"
     found = results.Results.read(file) if file.exists() else results.Results({})
     found.machine = machine.describe()
@@ -76,7 +75,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--trainings", action="store_true", help="rows that train networks, too")
-    parser.add_argument("--minutes", type=float, default=10, help="of each training")
+    parser.add_argument("--minutes", type=float, default=10, help="of each training: CPU time")
+    parser.add_argument("--seeds", type=int, default=1, help="of simulated strokes")
+    parser.add_argument("--scribbles", type=Path, help="FOLDER/set/stem_1.png in place of them")
     parser.add_argument("--peers", type=Path, default=ROOT / ".peers", help="their environment")
     parser.add_argument("--machine", help="name of the file of results, instead of the processor's")
     parser.add_argument("--results", type=Path, default=results.FOLDER)
@@ -84,6 +85,8 @@ def arguments() -> argparse.Namespace:
     args = parser.parse_args()
     if unknown := [row for row in args.rows if row not in GROUPS]:
         parser.error(f"there are no rows named {', '.join(unknown)}; choose of {', '.join(GROUPS)}")
+    if args.scribbles and not args.scribbles.is_dir():
+        parser.error(f"there is no folder {args.scribbles} for --scribbles")
     return args
 
 

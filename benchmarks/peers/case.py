@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -58,7 +59,9 @@ class Sources:
 
     images: Any  # images.Images
     threads: tuple[int, ...] = (1, 2)
-    minutes: float = 10
+    minutes: float = 10  # of CPU time of one thread, for each training
+    seeds: int = 1  # of the strokes
+    scribbles: Path | None = None  # a folder of strokes in place of simulated ones
 
 
 @dataclass(frozen=True)

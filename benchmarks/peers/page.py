@@ -11,6 +11,7 @@ from .results import Results
 
 BEGIN = "<!-- peers:begin, written by `make peers` -->"
 END = "<!-- peers:end -->"
+NOTHING = "No machine has run it yet."
 Row = Mapping[str, Any]
 
 
@@ -20,7 +21,7 @@ def rewrite(text: str, results: list[Results], groups: Mapping[str, Group]) -> s
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise ValueError(f"The page has no lines {BEGIN} and {END}: the tables go between them.")
-    parts = [_machine(each, groups) for each in results]
+    parts = [_machine(each, groups) for each in results] or [NOTHING]
     return "\n\n".join([before + BEGIN, *parts, END + after])
 
 

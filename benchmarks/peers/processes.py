@@ -22,7 +22,7 @@ NO_ENVIRONMENT = "the environment of the peers is not set up: run `make peers`"
 THREADS = (
     *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"),
     *("NUMBA_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "LOKY_MAX_CPU_COUNT"),
-    *("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "nnUNet_def_n_proc"),
+    *("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"),
 )
 QUIET = {
     "QT_QPA_PLATFORM": "offscreen",

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from imageio.v3 import imwrite
 from scipy.ndimage import label
 
 from benchmarks.peers import figures, page
@@ -18,6 +19,7 @@ from benchmarks.peers.groups import GROUPS
 from benchmarks.peers.images import Images
 from benchmarks.peers.processes import ROOT, Workers
 from benchmarks.peers.results import FOLDER, Results, read_all
+from benchmarks.peers.rows import instances
 from benchmarks.peers.runner import measure
 from benchmarks.peers.strokes import BUDGETS, equal_budgets, strokes
 
@@ -166,9 +168,47 @@ def test_rows_without_data_run_or_say_why_not(name):
     names = [case.name for case in cases]
     assert len(set(names)) == len(names)
     for case in cases:
-        assert case.sides[0].name == OWN
+        assert case.skipped or case.sides[0].name == OWN
         assert len({side.name for side in case.sides}) == len(case.sides)
-    assert all("DATA=" in case.skipped for case in cases if case.skipped)
+    assert all("DATA=" in c.skipped or "nnU-Net" in c.skipped for c in cases if c.skipped)
+
+
+def test_strokes_of_a_folder_take_the_place_of_simulated_ones(tmp_path):
+    truth = np.zeros((20, 30), np.uint8)
+    truth[5:15, 5:15] = 255
+    strokes = np.zeros_like(truth)
+    strokes[7, 7:10], strokes[1, 1:9] = 2, 1
+    for part, pixels in (("images", truth // 2), ("masks", truth)):
+        (tmp_path / "isbi2012_em" / part).mkdir(parents=True)
+        imwrite(tmp_path / "isbi2012_em" / part / "a_b.png", pixels)
+    folder = tmp_path / "scribbles/isbi2012_em"
+    folder.mkdir(parents=True)
+    imwrite(folder / "a_b_2.5.png", strokes)
+    imwrite(folder / "a_b_1.png", strokes[:5])
+    sources = Sources(Images(tmp_path), scribbles=tmp_path / "scribbles")
+    cases = {case.name: case for case in GROUPS["pixels"].cases(sources)}
+    [trial] = cases["isbi2012_em, 2.50%, scribbles"].trials()
+    assert np.array_equal(trial.inputs["strokes"], strokes)
+    assert np.array_equal(trial.truth["classes"], truth > 0)
+    assert "isbi2012_em/*_0.25.png" in cases["isbi2012_em, 0.25%, scribbles"].skipped
+    assert "DATA=" in cases["dsb2018_fluo, 0.25%, scribbles"].skipped
+    with pytest.raises(ValueError, match="has to be of shape"):
+        list(cases["isbi2012_em, 1.00%, scribbles"].trials())
+
+
+def test_objects_of_all_sides_are_scored_twice_with_the_same_result():
+    random = np.random.default_rng(0)
+    truth = [np.kron(random.permutation(25).reshape(5, 5), np.ones((6, 6), int)) for _ in "ab"]
+    found = [np.where(random.random(t.shape) < 0.1, 0, np.roll(t, 1, 1)) for t in truth]
+    nothing = [np.zeros_like(t) for t in truth]
+    trial = Trial({}, instances.numbered("truth", truth))
+    sides = {"perfect": truth, "some": found, "none": nothing}
+    results = {name: instances.numbered("found", each) for name, each in sides.items()}
+    scores = instances.scores(trial, results)
+    assert scores["perfect"] == {"F1": 1, "mean AP": 1, "again": 1}
+    assert scores["none"] == {"F1": 0, "mean AP": 0, "again": 0}
+    assert 0.1 < scores["some"]["mean AP"] < 0.9
+    assert scores["some"]["again"] == pytest.approx(scores["some"]["mean AP"])
 
 
 @given(st.integers(0, 5000), st.lists(st.integers(1, 3000), min_size=1, max_size=5))

@@ -59,18 +59,9 @@ for line in sys.stdin:
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
+def folder(make_image_folder):
     """The working folder, with two images and masks."""
-    rng = np.random.default_rng(0)
-    for number in range(2):
-        mask = np.zeros((64, 64), np.uint8)
-        mask[20 + number : 40, 10:50] = 1
-        image = mask * 120 + rng.integers(20, 80, mask.shape)
-        for name, array in {"images": image, "masks": mask}.items():
-            (tmp_path / name).mkdir(exist_ok=True)
-            Image.fromarray(array.astype(np.uint8)).save(tmp_path / name / f"{number}.png")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+    return make_image_folder(2)
 
 
 def same_weights(one, other):

@@ -10,6 +10,7 @@ from skimage.data import coins
 from napari_segkit import PredictConfig
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.inference import columns
+from napari_segkit.inference.plan import TilePlan
 from napari_segkit.io.journal import Journal
 from napari_segkit.io.zarr.result_paths import part_folder
 from napari_segkit.steps import Finish, drain
@@ -83,6 +84,20 @@ def test_a_stopped_prediction_goes_on_where_it_was(segmenter, predicted, tmp_pat
     with pytest.warns(UserWarning, match="goes on with it"):
         labels = segmenter.predict(STACK, out=out)
     assert len(predicted) < TILES - finished + 6  # a row of cells was under way
+    np.testing.assert_array_equal(labels[:], segmenter.predict(STACK))
+
+
+def test_what_an_earlier_version_began_goes_on(segmenter, tmp_path, monkeypatch):
+    out, record = tmp_path / "a.zarr", TilePlan.record
+    with monkeypatch.context() as earlier:
+        earlier.setattr(
+            TilePlan,
+            "record",
+            lambda plan: {k: v for k, v in record(plan).items() if k != "three_axes"},
+        )
+        stop_after(segmenter.predict_tiles(STACK, out=out), 5)
+    with pytest.warns(UserWarning, match="goes on with it"):
+        labels = segmenter.predict(STACK, out=out)
     np.testing.assert_array_equal(labels[:], segmenter.predict(STACK))
 
 

@@ -157,6 +157,32 @@ def test_little_time_gets_what_trains_in_seconds():
     assert "30 minutes on 2 threads" in str(propose(MASKS, LONG, {}))
 
 
+def test_small_images_need_less_time():
+    short, volume = Budget(minutes=1.5, threads=1), replace(MASKS, shape=(9, 54, 49))
+    assert propose(replace(MASKS, shape=(9, 512, 512)), short, {}).spec.name == "pixels"
+    suggested = propose(volume, short, {})
+    assert (suggested.spec.name, suggested.spec.dims) == ("unet", "2D")
+    assert "for images of only 54 x 49" in str(suggested)
+
+
+def test_objects_in_little_time_come_from_the_pixel_classifier():
+    suggested = propose(IDS, Budget(minutes=2, threads=2), {})
+    assert (suggested.spec.name, suggested.spec.objects) == ("pixels", "distance")
+    assert propose(IDS, LONG, {}).spec.name == "unet"
+    in_volume = replace(IDS, shape=(40, 100, 100))
+    assert propose(in_volume, LONG, {}).spec.name == "unet3d"
+    assert propose(in_volume, Budget(minutes=4, threads=2), {}).spec.name == "pixels"
+    walls = replace(in_volume, objects=replace(NUCLEI, cover=0.95, touching=1.0))
+    suggested = propose(walls, Budget(minutes=10, threads=2), {})
+    assert (suggested.spec.name, suggested.spec.objects) == ("pixels", "boundary")
+
+
+def test_patches_of_a_network_hold_several_objects():
+    large = replace(IDS, objects=replace(NUCLEI, diameter=70.0))
+    assert propose(large, LONG, {}).config.tile.tile_size == 288
+    assert propose(large, Budget(minutes=1), {}).config.tile.tile_size is None
+
+
 def test_thick_slices_are_looked_at_one_by_one():
     thick = replace(STROKES, shape=(9, 100, 100), spacing=(7.5, 0.5, 0.5))
     suggested = propose(thick, LONG, {})

@@ -8,10 +8,8 @@ import subprocess
 import sys
 from argparse import Namespace
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 from torch import nn
 
 from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig
@@ -227,18 +225,9 @@ def train(folder, forks):
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
+def folder(make_image_folder):
     """The working folder, with five images and masks."""
-    rng = np.random.default_rng(0)
-    for number in range(5):
-        mask = np.zeros((64, 64), np.uint8)
-        mask[20 + number : 40, 10:50] = 1
-        image = mask * 120 + rng.integers(20, 80, mask.shape)
-        for name, array in {"images": image, "masks": mask}.items():
-            (tmp_path / name).mkdir(exist_ok=True)
-            Image.fromarray(array.astype(np.uint8)).save(tmp_path / name / f"{number}.png")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+    return make_image_folder(5)
 
 
 @pytest.mark.slow

@@ -204,13 +204,13 @@ def crops(sources: Sources) -> Iterator[tuple[str, int, Callable[[], list[np.nda
         ("stained tissue, RGB", "dsb2018_colour"),
     ):
         if found.has(name):
-            yield kind, 2, partial(cut, name, 3, CROP, 2)
+            yield kind, 2, partial(cut, name, 2, CROP, 2)
     yield "stained glands (sample), RGB", 2, lambda: [middle(sample("ihc")[0], CROP, 2)]
     yield "photograph, RGB", 2, lambda: [middle(photograph(), CROP, 2)]
     yield "photograph, grey", 2, lambda: [np.uint8(middle(photograph(), CROP, 2).mean(-1))]
     if found.has("nuclei3d_ovule"):
-        yield "nuclei, 24 x 24 x 24", 3, partial(cut, "nuclei3d_ovule", 2, 24, 3)
-    yield "synthetic, 24 x 24 x 24", 3, lambda: [balls((24, 24, 24))[0]]
+        yield "nuclei, 20 x 20 x 20", 3, partial(cut, "nuclei3d_ovule", 2, 20, 3)
+    yield "synthetic, 20 x 20 x 20", 3, lambda: [balls((20, 20, 20))[0]]
 
 
 def middle(image: np.ndarray, size: int, ndim: int) -> np.ndarray:
@@ -259,7 +259,7 @@ ERRORS = Group(
     "CRF, error",
     "marginals after five iterations beside those of exact kernels over all pairs of pixels in "
     "float64: mean absolute difference (error), share of equal labels. Crops of 72 x 72 pixels and "
-    "24 x 24 x 24 voxels, means over one to three crops.",
+    "20 x 20 x 20 voxels, means over one or two crops.",
     error_cases,
     {"error": "lower", "equal labels": "higher"},
 )

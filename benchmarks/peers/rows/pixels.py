@@ -2,15 +2,19 @@
 
 from collections.abc import Callable, Generator, Iterator, Mapping
 from functools import cache, partial
+from itertools import product
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from benchmarks.peers.case import OWN, Arrays, Case, Group, Side, Sources, Trial
 
 Steps = Generator[str | None, None, Arrays]
+RowOf = tuple[str, str, Callable[[], Iterator[Trial]]]  # name, why it cannot run, trials
 Pairs = list[tuple[np.ndarray, np.ndarray]]  # images, and classes from 0, -1 where unknown
 SHARES = (0.0025, 0.01, 0.025)
-SEEDS = 3
+ABOVE = {"dsb2018_fluo": 0, "dsb2018_colour": 0, "isbi2012_em": 127}  # masks of class 1
 SLAB = slice(100, 116)  # slices of a head
 
 
@@ -25,7 +29,7 @@ def segkit(arrays: Arrays) -> Steps:
     return {"labels": labels}
 
 
-def _fit(image: np.ndarray, strokes: np.ndarray) -> Callable[[], "object"]:
+def _fit(image: np.ndarray, strokes: np.ndarray) -> Callable[[], Any]:
     import torch  # noqa: F401 - loaded before the clock starts
 
     from napari_segkit import ModelSpec, Segmenter, TrainConfig
@@ -99,11 +103,11 @@ def sets(sources: Sources) -> Iterator[tuple[str, str, Callable[[], Pairs]]]:
     """Name, why it cannot be used, and pairs."""
     found = sources.images
 
-    def masked(name: str, above: int) -> Pairs:
+    def masked(name: str) -> Pairs:
         from benchmarks.peers.images import spread
 
         pairs = [found.pair(name, stem) for stem in spread(found.stems(name), 3)]
-        return [(image, (labels > above).astype(np.int16)) for image, labels in pairs]
+        return [(image, (labels > ABOVE[name]).astype(np.int16)) for image, labels in pairs]
 
     def sample(name: str) -> Pairs:
         from benchmarks.peers.images import sample
@@ -124,8 +128,8 @@ def sets(sources: Sources) -> Iterator[tuple[str, str, Callable[[], Pairs]]]:
 
     yield "coins (sample)", "", partial(sample, "coins")
     yield "stained glands (sample)", "", partial(sample, "ihc")
-    for name, above in (("dsb2018_fluo", 0), ("dsb2018_colour", 0), ("isbi2012_em", 127)):
-        yield name, found.lacks(name), partial(masked, name, above)
+    for name in ABOVE:
+        yield name, found.lacks(name), partial(masked, name)
     yield "mri_mni152, 3D", found.lacks("mri_mni152"), head
     yield "coco_stuff", found.lacks("coco_stuff"), photographs
 
@@ -136,15 +140,31 @@ def numbered(labels: np.ndarray) -> np.ndarray:
     return np.where(labels == 255, -1, np.searchsorted(values, labels)).astype(np.int16)
 
 
-def trials(pairs: Callable[[], Pairs], share: float, budget: str) -> Iterator[Trial]:
+def trials(pairs: Callable[[], Pairs], share: float, budget: str, seeds: int) -> Iterator[Trial]:
     from benchmarks.peers.strokes import strokes
 
     for image, truth in pairs():
-        for seed in range(SEEDS):
+        for seed in range(seeds):
             nested = strokes(truth, SHARES, seed, budget)
             labels = dict(zip(SHARES, nested, strict=True))[share]
             inputs = {"image": image, "strokes": labels}
             yield Trial(inputs, {"classes": truth}, truth.size / 1e6)
+
+
+def drawn(sources: Sources, name: str, share: float) -> Iterator[Trial]:
+    """Strokes of files ``set/stem_per cent.png``: 0 is unlabelled, class c is c + 1."""
+    from imageio.v3 import imread
+
+    for file in scribbles(sources, name, share):
+        image, labels = sources.images.pair(name, file.stem.rpartition("_")[0])
+        truth, strokes = (labels > ABOVE[name]).astype(np.int16), imread(file)
+        if strokes.shape != truth.shape or strokes.max() > 2:
+            raise ValueError(f"{file} has to be of shape {truth.shape} and have values of 0 to 2.")
+        yield Trial({"image": image, "strokes": strokes}, {"classes": truth}, truth.size / 1e6)
+
+
+def scribbles(sources: Sources, name: str, share: float) -> list[Path]:
+    return sorted((Path(sources.scribbles or "") / name).glob(f"*_{100 * share:g}.png"))
 
 
 def mean_iou(trial: Trial, results: Mapping[str, Arrays]) -> dict[str, dict[str, float]]:
@@ -164,30 +184,44 @@ def mean_iou(trial: Trial, results: Mapping[str, Arrays]) -> dict[str, dict[str,
 
 
 def cases(sources: Sources) -> Iterator[Case]:
+    threads = max(sources.threads)
+    rows = simulated_rows(sources) if sources.scribbles is None else drawn_rows(sources)
+    for name, skipped, read in rows:
+        yield Case(
+            name,
+            read,
+            sides(threads),
+            threads,
+            mean_iou,
+            warm_up=False,
+            repeats=1,
+            skipped=skipped,
+        )
+
+
+def simulated_rows(sources: Sources) -> Iterator[RowOf]:
     from benchmarks.peers.strokes import BUDGETS
 
-    threads = max(sources.threads)
-    for name, skipped, pairs in sets(sources):
-        for budget in BUDGETS:
-            for share in SHARES:
-                yield Case(
-                    f"{name}, {share:.2%}, {budget}",
-                    partial(trials, pairs, share, budget),
-                    sides(threads),
-                    threads,
-                    mean_iou,
-                    warm_up=False,
-                    repeats=1,
-                    skipped=skipped,
-                )
+    for (name, skipped, pairs), budget, share in product(sets(sources), BUDGETS, SHARES):
+        read = partial(trials, pairs, share, budget, sources.seeds)
+        yield f"{name}, {share:.2%}, {budget}", skipped, read
+
+
+def drawn_rows(sources: Sources) -> Iterator[RowOf]:
+    for name, share in product(ABOVE, SHARES):
+        skipped = sources.images.lacks(name)
+        if not (skipped or scribbles(sources, name, share)):
+            skipped = f"the folder of --scribbles has no {name}/*_{100 * share:g}.png"
+        yield f"{name}, {share:.2%}, scribbles", skipped, partial(drawn, sources, name, share)
 
 
 GROUP = Group(
     "Pixel classifier on strokes",
     "strokes are drawn inside the classes of an image until a share of its pixels has one; each "
     "method trains on them and labels the other pixels, of which the mean IoU is. Equal: the same "
-    "number of pixels for each class, of at most half of its own; proportional: the same share. "
-    "Means over three images, or one slab of a head, and three seeds. Forest: scikit-image's "
+    "number of pixels for each class, of at most half of its own; proportional: the same share; "
+    "scribbles: files of a folder in place of ours. Means over at most three images, or one slab "
+    "of a head. Forest: scikit-image's "
     "`multiscale_basic_features` (sigma 1 to 16), scikit-learn's forest of 100 trees. "
     "napari-convpaint: its Gaussian features and defaults, volumes plane by plane; its default "
     "features need weights from the network. Seconds are for training (with features) and "

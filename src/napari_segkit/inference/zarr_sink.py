@@ -8,15 +8,14 @@ from functools import partial
 from hashlib import blake2s
 from math import prod
 from pathlib import Path
-from time import monotonic
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_segkit.config import ObjectConfig
+from napari_segkit.config import ObjectConfig, PredictConfig
 from napari_segkit.config._schema import to_dict
-from napari_segkit.freed_memory import give_back, share_heap
+from napari_segkit.freed_memory import giving_back_freed_memory, share_heap
 from napari_segkit.images.axes_image import SPATIAL, AxesImage
 from napari_segkit.images.fingerprint import fingerprint
 from napari_segkit.images.notes import say_note
@@ -49,7 +48,6 @@ from .plan import TilePlan
 
 JOURNAL = "journal.txt"
 SMALL_CHUNK = 2**16  # pixels
-SECONDS_BETWEEN = 1.0  # at least, between two times that freed memory is given back
 SETTINGS_THAT_MAY_CHANGE = ("batch_size", "device", "threads", "tiles_at_once")
 
 
@@ -100,7 +98,6 @@ class ZarrSink:
         self._orientation, self._shape = "", image.label_shape  # of the plan's labels
         self._journal: Journal | None = None
         self._result: ZarrResult | None = None
-        self._given_back = monotonic()
 
     def start(self, plan: TilePlan) -> None:
         """Make the arrays, or go on with those of the same prediction; else ValueError."""
@@ -152,9 +149,6 @@ class ZarrSink:
             stored = self._result.probability_axes
             self._store(self.probabilities, stored, frame, cell, probabilities)
         self._journal.add(_name(frame, cell))
-        if monotonic() > self._given_back + SECONDS_BETWEEN:  # it takes time for each call
-            give_back()
-            self._given_back = monotonic()
 
     def write_uncertainty(
         self, frame: dict[str, int], cell: Cell, uncertainty: NDArray[np.float32]
@@ -248,7 +242,7 @@ class ZarrSink:
 
     def _is_same(self, unfinished: ZarrResult, record: Mapping[str, object]) -> bool:
         """Whether an unfinished result is of the same prediction; ValueError unless it may go."""
-        before = unfinished.record
+        before = {**to_dict(PredictConfig()), **unfinished.record}  # of an earlier version, perhaps
         changed = [key for key in record if record[key] != before.get(key)]
         may_change = {*SETTINGS_THAT_MAY_CHANGE, *self._details}
         differ = [key for key in changed if key not in may_change]
@@ -318,9 +312,10 @@ def predict_to_zarr(
     """
     share_heap()  # threads that read and write chunks keep much each
     try:
-        result = yield from steps
-        if not result.is_partial:
-            yield from sink.finish(result.objects)
+        with giving_back_freed_memory():
+            result = yield from steps
+            if not result.is_partial:
+                yield from sink.finish(result.objects)
         result = sink.completed(result)
     except OSError as error:
         if not sink.has_pixels:

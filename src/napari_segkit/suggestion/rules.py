@@ -5,10 +5,10 @@ The measurements behind them are in docs/benchmarks.md.
 """
 
 from collections.abc import Callable, Mapping
-from math import ceil
+from math import ceil, prod
 
 from napari_segkit.models import model_info
-from napari_segkit.models.presets import TOUCHING, VOLUME, volume_preset
+from napari_segkit.models.presets import TOUCHING, volume_preset
 from napari_segkit.tiling import TILE
 
 from .facts import Budget, Facts
@@ -18,8 +18,11 @@ EDGES_OF_MASKS = 1.25  # contrast at the edge of labels, as a ratio: strokes hav
 MOST_STROKES = 0.3  # of the pixels are painted
 FEW_STROKES = 0.1  # of the pixels are labelled: too few for a network
 NEARLY_CUBES = 3.0  # voxels that are no longer than so many times their width
-SHORT = 4.0  # CPU minutes in which a network of planes does not get better than pixels
-LONG = 10.0  # CPU minutes from which the default network pays
+SHORT = 4.0  # minutes, as in `reach`, in which a network of planes does not get better than pixels
+SHORT_OF_OBJECTS = 8.0  # the same for objects
+SHORT_OF_BLOCKS = 10.0  # for objects in volumes
+SHORT_OF_WALLS = 60.0  # for cells that fill a volume
+LONG = 10.0  # minutes from which the default network pays
 LARGE_OBJECT = 90.0  # pixels: larger ones are made smaller, to this diameter
 SMALLER_OBJECT = 40.0
 OBJECTS_ACROSS = 4  # a patch
@@ -27,6 +30,7 @@ LARGEST_TILE = 512
 FILLED = 0.8  # of the pixels are objects: walls divide them
 
 Settings = Mapping[str, object]
+NOTHING: Settings = {}
 SCRIBBLES, FAST, BALANCED = "scribbles, in seconds", "fast on CPU", "balanced"
 
 Rule = Callable[[Facts, Budget, Settings], Reason | None]
@@ -123,13 +127,13 @@ def model(facts: Facts, budget: Budget, settings: Settings) -> Reason | None:
     """The method: that of a preset, or a network of volumes for objects in them."""
     if "name" in settings:
         return None
-    if settings.get("objects"):
-        return _method_of_objects(facts, settings)
     if not _needs_network(settings) and (reason := _pixel_classifier(facts, budget, settings)):
         return reason
+    if settings.get("objects"):
+        return _network_of_objects(facts, settings)
     if facts.is_volume:
         return _method_of_volumes(facts, budget)
-    return _network(budget)
+    return _network(facts, budget)
 
 
 def _needs_network(settings: Settings) -> bool:
@@ -138,7 +142,7 @@ def _needs_network(settings: Settings) -> bool:
     return any(name in settings for name in unused if name != "epochs")
 
 
-def _method_of_objects(facts: Facts, settings: Settings) -> Reason:
+def _network_of_objects(facts: Facts, settings: Settings) -> Reason:
     if facts.is_volume and settings.get("dims") != "2D":
         text = f"{facts.shape[0]} slices: a 3D network sees an object in all of its slices."
         return Reason("name", "unet3d", text)
@@ -149,40 +153,62 @@ def _pixel_classifier(facts: Facts, budget: Budget, settings: Settings) -> Reaso
     if not facts.painted:
         text = "Nothing is labelled in what was read: a few strokes are enough for the pixel "
         return Reason("preset", SCRIBBLES, f"{text}classifier, which trains in seconds.")
-    part = facts.painted_part
-    if settings.get("unlabelled", 0) == 0 and part < FEW_STROKES:
+    part, is_of_objects = facts.painted_part, bool(settings.get("objects"))
+    if not is_of_objects and settings.get("unlabelled", 0) == 0 and part < FEW_STROKES:
         text = f"{percent(part)} of the pixels are labelled, which is little for a network"
         end = "the pixel classifier trains on them in seconds."
         return Reason("preset", SCRIBBLES, f"{text}: {end}")
-    if budget.is_cpu and budget.cpu_minutes < SHORT and not facts.is_volume:
-        text = f"{_time(budget)} are short for a network"
+    if budget.is_cpu and reach(facts, budget, settings) < _shortest(facts, settings):
+        text = f"{_time(facts, budget)} are short for a network"
         return Reason("preset", SCRIBBLES, f"{text}: the pixel classifier trains in seconds.")
     return None
 
 
+def _shortest(facts: Facts, settings: Settings) -> float:
+    """Minutes, as in `reach`, that a network needs to do better than the pixel classifier."""
+    if not settings.get("objects"):
+        return SHORT
+    if not facts.is_volume:
+        return SHORT_OF_OBJECTS
+    return SHORT_OF_WALLS if settings["objects"] == "boundary" else SHORT_OF_BLOCKS
+
+
 def _method_of_volumes(facts: Facts, budget: Budget) -> Reason:
-    base = volume_preset(budget.device, budget.minutes)
+    base = volume_preset(budget.device, reach(facts, budget))
     title = model_info(base.spec.name).title
-    time = _time(budget) if budget.is_cpu else "A graphics card"
+    time = _time(facts, budget) if budget.is_cpu else "A graphics card"
     how = {"2D": ", slice by slice", "3D": " in 3D"}.get(base.spec.dims, "")
     text = f"{facts.shape[0]} slices. {time}: {title}{how} gets furthest."
-    return Reason("preset", VOLUME, text)
+    return Reason("name", base.spec.name, text)
 
 
-def _network(budget: Budget) -> Reason:
+def _network(facts: Facts, budget: Budget) -> Reason:
     if not budget.is_cpu:
         text = "A U-Net with ResNet-18 trains in minutes on a graphics card."
         return Reason("preset", BALANCED, text)
-    if budget.cpu_minutes < LONG:
-        text = f"{_time(budget)} are few: a light network sees more examples."
-        return Reason("preset", FAST, text)
-    return Reason("preset", BALANCED, f"{_time(budget)} are enough for a U-Net with ResNet-18.")
+    time = _time(facts, budget)
+    if reach(facts, budget) < LONG:
+        return Reason("preset", FAST, f"{time} are few: a light network sees more examples.")
+    return Reason("preset", BALANCED, f"{time} are enough for a U-Net with ResNet-18.")
 
 
-def _time(budget: Budget) -> str:
+def reach(facts: Facts, budget: Budget, settings: Settings = NOTHING) -> float:
+    """Minutes of one thread, counted as those of patches of 256 x 256: small images take less.
+
+    Networks of objects in volumes train on blocks, whose steps are long also in small volumes.
+    """
+    if facts.is_volume and settings.get("objects"):
+        return budget.cpu_minutes
+    area = prod(min(TILE[2], 32 * ceil(length / 32)) for length in facts.shape[1:])
+    return budget.cpu_minutes * TILE[2] ** 2 / area
+
+
+def _time(facts: Facts, budget: Budget) -> str:
     threads = f"{budget.threads} thread{'s' * (budget.threads > 1)}"
     minutes = f"{budget.minutes:g} minute{'s' * (budget.minutes != 1)}"
-    return f"{minutes} on {threads} of a CPU"
+    y, x = facts.shape[1:]
+    small = f" for images of only {y} x {x}" if reach(facts, budget) > budget.cpu_minutes else ""
+    return f"{minutes} on {threads} of a CPU{small}"
 
 
 def dims(facts: Facts, budget: Budget, settings: Settings) -> Reason | None:
@@ -225,7 +251,8 @@ def _rounded(value: float) -> float:
 def tile_size(facts: Facts, budget: Budget, settings: Settings) -> Reason | None:
     """Patches that hold several objects."""
     found = facts.objects
-    if found is None or not settings.get("objects") or settings.get("dims") == "3D":
+    is_network = not model_info(str(settings["name"])).features and settings.get("objects")
+    if found is None or not is_network or settings.get("dims") == "3D":
         return None
     width = found.diameter * min(facts.spacing[1:]) / _size(facts, settings)
     wanted = 32 * ceil(OBJECTS_ACROSS * width / 32)

@@ -8,7 +8,7 @@ from napari_segkit.arguments import as_device
 from napari_segkit.config import ModelSpec, TrainConfig
 from napari_segkit.config._schema import change, config_fields
 from napari_segkit.models import resolve
-from napari_segkit.models.presets import Preset, presets_for
+from napari_segkit.models.presets import Preset, preset, volume_preset
 from napari_segkit.steps import Step, drain, warn_if_blocking
 from napari_segkit.training_set import TrainingRow, TrainingSet, as_training_set
 
@@ -16,7 +16,7 @@ from .facts import Budget, Facts
 from .measure import measure
 from .model_choices import batch_size, imagenet_weights
 from .reason import Reason
-from .rules import RULES, RULES_OF_METHOD, Rule
+from .rules import RULES, RULES_OF_METHOD, Rule, reach
 
 if TYPE_CHECKING:
     from napari_segkit.images.training_pairs import Given
@@ -176,13 +176,22 @@ def propose(facts: Facts, budget: Budget, given: Mapping[str, object]) -> Sugges
     """Apply the rules one after the other; what is given is kept."""
     settings: dict[str, Any] = dict(given)
     reasons = list(_decided(RULES, facts, budget, settings))
-    presets = presets_for(budget.device, budget.minutes)
-    base = presets.get(settings.get("preset", "")) or Preset("", "", ModelSpec())
+    base = _base(facts, budget, settings)
     settings.setdefault("name", base.spec.name)
     reasons += _decided(RULES_OF_METHOD, facts, budget, settings)
     reasons += _of_model(base, facts, budget, settings)
     spec, config = _models(base, budget, settings)
     return Suggestion(spec, config, tuple(reasons), facts)
+
+
+def _base(facts: Facts, budget: Budget, settings: Mapping[str, Any]) -> Preset:
+    """What the settings are added to: a preset, that of volumes if its method is decided."""
+    if "preset" in settings:
+        return preset(settings["preset"], budget.device, budget.minutes)
+    of_volumes = volume_preset(budget.device, reach(facts, budget))
+    if facts.is_volume and settings["name"] == of_volumes.spec.name:
+        return of_volumes
+    return Preset("", "", ModelSpec(settings["name"]))
 
 
 def _decided(
