@@ -44,6 +44,20 @@ def test_a_tile_has_the_probabilities_of_the_segmenter(spec, shape):
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
+def test_tiles_of_neighbouring_slices_take_the_intensities_of_an_image():
+    pixels, labels = stripes((3, 64, 64))
+    image = np.stack([pixels, 900 - pixels], axis=-1)
+    spec = ModelSpec("segresnet", dims="2D", neighbour_slices=1)
+    segmenter = Segmenter(spec, device="cpu").fit(image, labels, CONFIG, axes="ZYXC")
+    statistics = segmenter.measure(image, axes="ZYXC")
+    low, high = torch.tensor(statistics.low), torch.tensor(statistics.high)
+    slices = np.moveaxis(image, -1, 1).reshape(1, 6, 64, 64).astype(np.float32)
+    with torch.no_grad():
+        found = segmenter.as_module()(torch.from_numpy(slices), low, high)[0].numpy()
+    whole = segmenter.predict_proba(image, TileConfig(tile_size=64, overlap=0), axes="ZYXC")
+    np.testing.assert_allclose(found, whole[:, 1], atol=1e-5)
+
+
 def test_each_image_of_a_batch_may_have_its_own_intensities():
     image, labels = stripes((64, 64))
     segmenter = Segmenter(SMALL, device="cpu")

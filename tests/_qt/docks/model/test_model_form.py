@@ -410,6 +410,18 @@ def test_every_preset_has_a_tooltip(dock):
     assert tips == [preset.about for preset in PRESETS.values()]
 
 
+def test_presets_tell_that_minutes_take_the_place_of_epochs(dock, train_dock):
+    choose_preset(dock, "balanced")
+    train_dock.form.minutes.value = 7
+    assert dock.wait_idle()
+    box = dock.preset.native
+    tips = [box.itemData(i, Qt.ItemDataRole.ToolTipRole) for i in range(len(PRESETS))]
+    assert all("takes 7 minutes, as set in the Train dock" in tip for tip in tips)
+    choose_preset(dock, "fast on CPU")
+    assert (train_dock.config().epochs, train_dock.config().minutes) == (None, 7)
+    assert "takes 7 minutes" in dock.preset.tooltip
+
+
 def test_the_copied_python_contains_the_choices(dock):
     choose_method(dock, "pixels")
     dock.form.features.stride.value = 4

@@ -5,7 +5,7 @@ from qtpy.compat import isalive
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QGuiApplication
 
-from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig, draw_labels
+from napari_segkit import ModelSpec, PredictConfig, Segmenter, TileConfig, TrainConfig, draw_labels
 from napari_segkit._qt.docks.predict.predict_dock import PredictDock
 from napari_segkit._qt.docks.predict.where import Place
 from napari_segkit._qt.session.session import session
@@ -187,6 +187,19 @@ def test_stop_keeps_the_slices_that_are_done(ready, viewer, trained, qtbot):
     assert ready.bar.status.text().startswith(
         "Written to the layer 'stack prediction (partial)', of which "
     )
+
+
+def test_the_mean_over_three_axes_is_that_of_a_stack(ready, viewer, trained, qtbot):
+    stack = np.random.default_rng(1).integers(0, 255, (6, 40, 36), np.uint8)
+    ready.network.three_axes.value = True
+    ready.bar.button.click()  # of the plane image
+    qtbot.waitUntil(lambda: "cells has no slices along Z" in ready.bar.status.text())
+    ready.image.value = viewer.add_image(stack, name="stack")
+    layer = press(qtbot, ready)
+    config = PredictConfig(three_axes=True)
+    np.testing.assert_array_equal(layer.data, trained.predict(stack, config=config))
+    assert not np.array_equal(layer.data, trained.predict(stack))
+    assert "config=PredictConfig(three_axes=True)" in ready.code()
 
 
 def test_the_view_the_slice_regions_and_selected_images(ready, viewer, trained, qtbot):

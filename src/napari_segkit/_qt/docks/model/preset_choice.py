@@ -10,6 +10,7 @@ from napari_segkit.models import resolve
 from napari_segkit.models.presets import PRESETS, Preset, presets_for
 
 TIP = "Sets a model and its training options for a typical task."
+MINUTES = "With this preset the training takes {:g} minutes, as set in the Train dock."
 
 
 class PresetChoice(Choice):
@@ -18,7 +19,7 @@ class PresetChoice(Choice):
     def __init__(self) -> None:
         super().__init__([(name, name) for name in PRESETS])
         self.native.setPlaceholderText("—")
-        self._show_tips(PRESETS)
+        self._show_tips(PRESETS, None)
 
     def show_current(self, spec: ModelSpec, config: TrainConfig, device: str) -> None:
         """Select the preset that matches these settings on a device, or none."""
@@ -26,12 +27,18 @@ class PresetChoice(Choice):
         matches = (name for name, preset in presets.items() if _matches(preset, spec, config))
         with self.changed.blocked():
             self.native.setCurrentIndex(self.native.findText(next(matches, "")))
-        self._show_tips(presets)
+        self._show_tips(presets, config.minutes)
 
-    def _show_tips(self, presets: dict[str, Preset]) -> None:
+    def _show_tips(self, presets: dict[str, Preset], minutes: float | None) -> None:
         for index, preset in enumerate(presets.values()):
-            self.native.setItemData(index, preset.about, Qt.ItemDataRole.ToolTipRole)
-        self.tooltip = presets[self.value].about if self.value else TIP
+            tip = _tip(preset, minutes)
+            self.native.setItemData(index, tip, Qt.ItemDataRole.ToolTipRole)
+        self.tooltip = _tip(presets[self.value], minutes) if self.value else TIP
+
+
+def _tip(preset: Preset, minutes: float | None) -> str:
+    """What a preset is for, and that minutes that are set take the place of its epochs."""
+    return f"{preset.about} {MINUTES.format(minutes)}" if minutes else preset.about
 
 
 def _matches(preset: Preset, spec: ModelSpec, config: TrainConfig) -> bool:
