@@ -53,7 +53,8 @@ def cellpose(arrays: Arrays, minutes: float) -> Steps:
     from torch import manual_seed
 
     images, labels = listed(arrays, "image"), listed(arrays, "labels")
-    per_epoch = max(CELLPOSE["batch_size"], len(images))
+    # one step an epoch: its rate rises over ten epochs, of whatever length
+    per_epoch = CELLPOSE["batch_size"]
     shared = {"train_data": images, "train_labels": labels, "nimg_per_epoch": per_epoch}
 
     def train(epochs: int, folder: str) -> tuple[CellposeModel, float]:
