@@ -201,6 +201,14 @@ def test_probabilities_of_0_and_1_stay_finite():
         assert np.isfinite(found).all()
 
 
+def test_outliers_do_not_make_neighbours_nan():
+    _, image, probabilities = halves((20, 24))
+    image = image / np.float64(255)
+    image[4:6, 4:6] = -3.4e38
+    found = smooth(probabilities, image, MRFConfig(intensity_sigma=0.3))
+    assert np.isfinite(found).all()
+
+
 def test_without_weight_nothing_changes():
     probabilities, _ = scene((5, 6))
     found = smooth(probabilities, None, MRFConfig(weight=0.0))

@@ -14,6 +14,7 @@ from napari_segkit.images.types import AnyArray, Floats, ImageSource, LazyArray
 
 MAX_CHANNELS = 4  # of the lattice; an image of more is projected onto its principal components
 MAX_SAMPLE = 512  # pixels along an axis from which these are computed
+FARTHEST = 1000.0  # times the image's range: outliers, such as those for "no data", count as that
 TOLERANCE = 0.01  # how far probabilities may be from summing to one, in float16 for instance
 
 
@@ -79,7 +80,7 @@ class ProbabilityMaps:
         """Read scaled ``(C, *region)`` intensities of one frame; None if the image is not used."""
         if self.statistics is None:
             return None
-        return self.statistics.apply(self.image.read(frame, region))
+        return scaled_intensities(self.statistics, self.image.read(frame, region))
 
     def principal_components(self, frame: dict[str, int]) -> Floats | None:
         """Leading components ``(4, C)`` of a frame's channels; None for up to four channels."""
@@ -87,11 +88,17 @@ class ProbabilityMaps:
         if self.components is not None or few or self.statistics is None:
             return self.components
         sparse = [slice(0, n, -(-n // MAX_SAMPLE)) for n in self.spatial]
-        pixels = self.statistics.apply(self.image.read(frame, sparse))
+        pixels = scaled_intensities(self.statistics, self.image.read(frame, sparse))
         flat = pixels.reshape(len(pixels), -1).astype(np.float64)
         centred = flat - flat.mean(axis=1, keepdims=True)
         _, components = np.linalg.eigh(centred @ centred.T)
         return components[:, -MAX_CHANNELS:].T.astype(np.float32)
+
+
+def scaled_intensities(statistics: Statistics, pixels: AnyArray) -> Floats:
+    """Intensities in units of the image's range, so limited that the others keep their digits."""
+    scaled = statistics.apply(pixels)
+    return np.clip(scaled, -FARTHEST, FARTHEST, out=scaled)
 
 
 def as_probability_maps(

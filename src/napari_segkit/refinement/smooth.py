@@ -63,8 +63,10 @@ def smooth(
     Notes
     -----
     Images of more than four million pixels are smoothed block by block, with a margin of three
-    sigmas around each block. A block needs about 140 bytes per pixel, and 40 more for each class
-    after the second: large sigmas in large volumes need much memory. An image of more than four
+    sigmas around each block. A block of a grey image needs about 140 bytes per pixel, one of an
+    RGB image up to 400, and 40 to 70 more for each class after the second: large sigmas in large
+    volumes need much memory. Intensities a thousand times the image's range away, such as those
+    for "no data", count as just that far. An image of more than four
     channels is reduced to its four principal components for a CRF. Superpixels are the same as
     those of `superpixels`, whatever the size of the image.
     """

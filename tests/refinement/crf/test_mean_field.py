@@ -190,6 +190,19 @@ def test_without_weights_nothing_changes():
     np.testing.assert_allclose(found, given_, atol=1e-5)
 
 
+@pytest.mark.parametrize("missing", [-1e9, 1e14, -3.4e38])
+def test_outliers_do_not_cost_other_pixels_their_digits(missing):
+    """Such as the value that a file has where there is no data."""
+    image = blobs((8, 14, 16)) / 255
+    given_ = noisy_probabilities(image, 2, 3)
+    far, near = image.copy(), image.copy()
+    far[3, 3, 3:5], near[3, 3, 3:5] = missing, np.sign(missing) * 1e3
+    expected = smooth(given_, near, STRONG)
+    assert np.abs(expected - given_).mean() > 0.05
+    found = smooth(given_, far, STRONG)
+    assert np.abs(found - expected).mean() < 0.01
+
+
 def test_slices_along_t_are_smoothed_separately():
     image = blobs((4, 24, 30))
     given_ = noisy_probabilities(image, 2, 3)
@@ -226,6 +239,13 @@ def test_many_channels():
     found = smooth(softmax(np.stack([-logits, logits])), image, STRONG, axes="CYX")
     assert (found.argmax(0) == truth).mean() > 0.98
     assert ((logits > 0) == truth).mean() < 0.8
+
+
+def test_outliers_of_many_channels():
+    image = np.random.default_rng(0).random((6, 20, 20))
+    image[0, 3, 3] = -1e300
+    given_ = noisy_probabilities(image[1], 2, 2)
+    assert np.isfinite(smooth(given_, image, STRONG, axes="CYX")).all()
 
 
 def test_blocks_agree_with_the_full_image(monkeypatch):
@@ -361,18 +381,40 @@ def test_the_spatial_kernel_is_a_gaussian(sigma, axis):
     np.testing.assert_allclose(found, expected, rtol=5e-3)
 
 
-def test_far_apart_points_need_more_digits_than_a_key_has():
+@pytest.mark.parametrize("dimensions", [4, 5])
+def test_far_apart_points_need_more_digits_than_a_key_has(dimensions):
     """Vertices then get random keys; the result is the same."""
     rng = np.random.default_rng(0)
-    near = rng.normal(0, 1, (5, 300)).astype(np.float32)
+    near = rng.normal(0, 1, (dimensions, 300)).astype(np.float32)
     values = torch.from_numpy(rng.random((300, 2)).astype(np.float32))
     expected = Lattice(torch.from_numpy(near)).filter(values)
-    outlier = np.full((5, 1), 1e5, np.float32)
+    outlier = np.full((dimensions, 1), 1e5, np.float32)
     far = np.concatenate([near, outlier, -outlier], axis=1)
     more = torch.cat([values, torch.zeros(2, 2)])
     found = Lattice(torch.from_numpy(far)).filter(more)[:300]
     # 1e5 units away, single precision moves the points a little on the lattice
     assert torch.corrcoef(torch.stack([found.flatten(), expected.flatten()]))[0, 1] > 0.98
+
+
+def test_keys_are_made_without_float64_on_the_device():
+    """Apple's graphics cards have none."""
+
+    class OnDevice(torch.Tensor):
+        def double(self):
+            raise TypeError("no float64")
+
+        def cpu(self):
+            return self.as_subclass(torch.Tensor)
+
+    points, matrix = torch.rand(3, 50), basis(3, 1)
+    found = VertexKeys(matrix.as_subclass(OnDevice), points.as_subclass(OnDevice), 1)
+    assert torch.equal(found.factors, VertexKeys(matrix, points, 1).factors)
+
+
+def test_a_long_axis_has_few_blur_matrices():
+    kernel = SpatialKernel((2, 20_000), [50.0, 50.0], torch.device("cpu"))
+    matrices = {band.data_ptr(): band.numel() for bands in kernel._bands for *_, band in bands}
+    assert sum(matrices.values()) < 10 * 200 * 600
 
 
 def test_sparse_matrix_and_indexed_weights_agree():

@@ -91,6 +91,17 @@ def test_one_compactness_serves_every_type(method):
         assert (found == wanted).mean() > 0.95
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_outliers_do_not_cost_other_pixels_their_contrast(method):
+    image, truth = blobs()
+    image = image / 255
+    image[2, 2:4] = -3.4e38  # no data
+    labels = superpixels(image, SuperpixelConfig(method, 8))
+    check_superpixels(labels)
+    bright = ndimage.mean(truth, labels, np.arange(1, labels.max() + 1))
+    assert (truth == (bright[labels - 1] > 0.5)).mean() > 0.94
+
+
 @pytest.mark.parametrize("method", METHODS_3D)
 @pytest.mark.parametrize("units", ["pixels", "world"])
 def test_in_a_volume_they_are_as_wide_along_every_axis(method, units):

@@ -166,6 +166,6 @@ class SparseMatrixWeights:
 def _sparse_matrix(columns: torch.Tensor, weights: torch.Tensor, width: int) -> csr_matrix:
     """Matrix ``(points, vertices)`` that shares the memory of its weights."""
     count, size = weights.shape
-    rows = np.arange(0, count * size + 1, size, dtype=np.int32)
+    rows = np.arange(0, count * size + 1, size)  # SciPy makes them 32 bits where they fit
     arrays = (weights.flatten().numpy(), columns.flatten().numpy(), rows)
     return csr_matrix(arrays, shape=(count, width), copy=False)

@@ -34,13 +34,14 @@ class VertexKeys:
     Each factor exceeds what the coordinates after it can change along the box around the points,
     as in the digits of a number, so that no vertex shares its key with another one or with a
     neighbour of one. If such keys are too long, the factors are random, and two vertices share a
-    key with a probability of 2**-64. `margin` is how many steps there are vertices around those of
+    key with a probability of 2**-60. `margin` is how many steps there are vertices around those of
     the points' simplices.
     """
 
     def __init__(self, matrix: torch.Tensor, points: torch.Tensor, margin: int) -> None:
-        low, high = (ends.double().cpu() for ends in (points.amin(dim=1), points.amax(dim=1)))
-        rows, widths = matrix.double().cpu(), (high - low).tolist()
+        # on the CPU first: not all devices have float64
+        low, high = (ends.cpu().double() for ends in (points.amin(dim=1), points.amax(dim=1)))
+        rows, widths = matrix.cpu().double(), (high - low).tolist()
         factors: list[int] = []
         change = around = 0.0
         for i in reversed(range(len(widths))):
@@ -53,7 +54,8 @@ class VertexKeys:
         self.origin, first = ceil(around) + 1, (rows @ low).floor()
         self.length = self.origin + ceil(change) + sum(factors)
         if self.length >= 2**53:
-            random = np.random.default_rng(0).integers(-(2**62), 2**62, len(widths))
+            # small enough for their sum to have 64 bits
+            random = np.random.default_rng(0).integers(-(2**59), 2**59, len(widths))
             factors, self.origin = [int(f) | 1 for f in random], 1
         self.steps = [-sum(factors), *factors]  # to the next vertex along each axis of the lattice
         self.first = first.float()[:, None].to(points.device)

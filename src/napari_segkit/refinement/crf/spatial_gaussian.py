@@ -47,13 +47,17 @@ def _bands(taps: torch.Tensor, length: int) -> Iterator[tuple[slice, slice, torc
     sums = torch.cat([taps.new_zeros(1), taps.cumsum(0)])
     row_sums = sums[(length - pixels + radius).clamp(max=len(taps))]
     scale = (row_sums - sums[(radius - pixels).clamp(min=0)]).rsqrt()
+    is_inner = False
     for start in range(0, length, max(CHUNK, radius)):
         chunk = slice(start, start + max(CHUNK, radius))
         near = slice(max(0, start - radius), chunk.stop + radius)
-        index = pixels[near] - pixels[chunk, None] + radius
-        inside = (index >= 0) & (index < len(taps))
-        band = taps[index.clamp(0, len(taps) - 1)] * inside
-        yield chunk, near, band * scale[chunk, None] * scale[near]
+        was_inner, is_inner = is_inner, start >= 2 * radius and near.stop + radius <= length
+        if not (was_inner and is_inner):  # chunks far from both ends share one band
+            index = pixels[near] - pixels[chunk, None] + radius
+            inside = (index >= 0) & (index < len(taps))
+            band = taps[index.clamp(0, len(taps) - 1)] * inside
+            band = band * scale[chunk, None] * scale[near]
+        yield chunk, near, band
 
 
 def _gaussian(sigma: float, length: int, device: torch.device) -> torch.Tensor:

@@ -19,6 +19,7 @@ from napari_segkit.images.intensity import (
 from napari_segkit.images.resample import resize_linear
 from napari_segkit.images.types import Floats, ImageSource, LazyArray
 from napari_segkit.refinement.blocks import Region, split_into_blocks
+from napari_segkit.refinement.probability_maps import scaled_intensities
 from napari_segkit.steps import Step, drain
 
 from .connected_regions import MIN_SIZE, enforce_connectivity
@@ -120,7 +121,9 @@ def superpixel_tiles(
             inside = mask_image.read(frame, tile)[0] != 0
             if (missing := missing_pixels(pixels)) is not None:
                 inside &= ~missing
-            tile_labels = segment_tile(statistics.apply(pixels), config, spacing, inside)
+            tile_labels = segment_tile(
+                scaled_intensities(statistics, pixels), config, spacing, inside
+            )
             frame_labels[tile] = np.where(tile_labels, tile_labels + count, 0)
             count += int(tile_labels.max())
             done += 1
