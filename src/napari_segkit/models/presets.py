@@ -63,15 +63,16 @@ VOLUME_IN_SLICES = Preset(
     VOLUME,
     "Volumes such as MRI and confocal stacks, on a CPU: U-Net slice by slice; in less than "
     f"{SLICES_FROM:g} minutes (Train dock) the pixel classifier in 3D. A GPU would allow a 3D "
-    "U-Net, which needs hours on a CPU.",
+    "U-Net, which sees too few examples in minutes on a CPU.",
     ModelSpec("unet", encoder="resnet18", dims="2D"),
     TrainConfig(epochs=80),
 )
 VOLUME_IN_SECONDS = Preset(
     VOLUME,
     "Volumes such as MRI and confocal stacks, in a few minutes on a CPU: pixel classifier in 3D, "
-    f"which takes seconds; in {SLICES_FROM:g} minutes or more U-Net slice by slice. A GPU would "
-    "allow a 3D U-Net, which needs hours on a CPU.",
+    f"which takes seconds; in {SLICES_FROM:g} minutes or more, or where slices are far apart, "
+    "U-Net slice by slice. A GPU would allow a 3D U-Net, which sees too few examples in minutes "
+    "on a CPU.",
     ModelSpec("pixels", dims="3D"),
 )
 
