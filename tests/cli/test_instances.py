@@ -336,7 +336,7 @@ def test_volumes_keep_their_orientation_and_table_volumes(tmp_path):
     assert len(pd.read_csv(out / "apart.csv")) == 3 * ids.max()
 
 
-@pytest.mark.parametrize("name", ["maskrcnn", "solo"])
+@pytest.mark.parametrize("name", [pytest.param("maskrcnn", marks=pytest.mark.slow), "solo"])
 def test_instance_methods(name, data, tmp_path, capsys):
     path, out = tmp_path / "a.segkit", tmp_path / "out"
     more = ["--model", name, *TINY]

@@ -104,6 +104,8 @@ def valid(draw, cls):
         values["min_size"] = min(values["min_size"], values["max_size"])
     if cls is TrainConfig and values["resize"] is not None:
         values["voxel_size"] = None
+    if cls is TrainConfig and (values["resize"] or values["voxel_size"]) is not None:
+        values["three_axes"] = False
     if cls is TrainConfig and values["epochs"] is None:
         values["minutes"] = values["minutes"] or 1.0
     if cls is ClusterConfig and not (values["scheduler"] or "").strip():

@@ -482,7 +482,7 @@ def test_options_are_kept_when_the_dock_is_opened_again(dock, opened):
     [
         (ModelSpec("unet", encoder="tu-nonsense"), "nonsense"),
         (ModelSpec("pixels", features=FeatureConfig(window=4)), "Window is 4"),
-        (ModelSpec("pixels", features=FeatureConfig(largest_scale=0.5)), "the smallest must not"),
+        (ModelSpec("pixels", features=FeatureConfig(largest_scale=0.4)), "the smallest must not"),
     ],
 )
 def test_a_model_that_cannot_be_built_is_not_trained(dock, qtbot, spec, problem):
