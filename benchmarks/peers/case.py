@@ -35,6 +35,10 @@ class Trial:
 Quality = Callable[[Trial, Mapping[str, Arrays]], dict[str, dict[str, float]]]
 
 
+def counted(threads: int) -> str:
+    return "1 thread" if threads == 1 else f"{threads} threads"
+
+
 def no_quality(trial: Trial, results: Mapping[str, Arrays]) -> dict[str, dict[str, float]]:
     return {}
 

@@ -6,7 +6,7 @@ from itertools import product
 
 import numpy as np
 
-from benchmarks.peers.case import OWN, Arrays, Case, Group, Side, Sources, Trial
+from benchmarks.peers.case import OWN, Arrays, Case, Group, Side, Sources, Trial, counted
 
 ITERATIONS = 5
 CROP = 72  # pixels: the exact kernel has as many rows and columns as a crop has pixels
@@ -146,7 +146,7 @@ def time_cases(sources: Sources) -> Iterator[Case]:
     combinations = product(images(sources), (2, 5), SETTINGS, sources.threads)
     for (name, ndim, read), classes, settings, threads in combinations:
         yield Case(
-            f"{name}, {classes} classes, {settings}, {threads} threads",
+            f"{name}, {classes} classes, {settings}, {counted(threads)}",
             lambda read=read, ndim=ndim, classes=classes: [trial(read(), ndim, classes)],
             sides(SETTINGS[settings]),
             threads,

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.peers.case import OWN, Arrays, Case, Group, Side, Sources, Trial
+from benchmarks.peers.case import OWN, Arrays, Case, Group, Side, Sources, Trial, counted
 
 Steps = Generator[str | None, None, Arrays]
 STEPS = 60  # of the training: enough for labels that are not noise
@@ -106,7 +106,7 @@ def cases(sources: Sources) -> Iterator[Case]:
     for edge in SIZES:
         for threads in sources.threads:
             yield Case(
-                f"{edge} x {edge}, {threads} threads",
+                f"{edge} x {edge}, {counted(threads)}",
                 lambda edge=edge: trials(edge),
                 (own, *peers),
                 threads,
