@@ -1,12 +1,12 @@
 # Every target sets up what it needs: `make demo` or `make test` works from a fresh clone.
 #
 #   make demo        train on the sample in a real napari window, measure it, save demo.png
-#   make test        the tests (six to ten minutes on two cores)
+#   make test        the tests (eight minutes on two cores)
 #   make test-all    the slow tests too
 #   make test-gpu    the tests that need a graphics card
 #   make lint        ruff, mypy and the import contracts
 #   make bench       import time, dock opening time, pauses of the window
-#   make peers       SegKit beside other programs, in turn: writes docs/benchmarks.md (half an hour)
+#   make peers       SegKit beside other programs, in turn: writes docs/benchmarks.md (20 minutes)
 #   make pictures    the pictures of the docs, drawn anew in a real napari window
 #   make setup       only the set-up (also: make venv)
 #

@@ -1,7 +1,7 @@
 """Time and memory of the CRF by size and classes, and labels with and without blocks.
 
-    python benchmarks/crf.py scale
-    python benchmarks/crf.py blocks --data FOLDER
+    python -m benchmarks.crf scale
+    python -m benchmarks.crf blocks --data FOLDER
 
 Beside pydensecrf2 and exact kernels: `python -m benchmarks.peers crf crf-error`.
 """
@@ -17,24 +17,11 @@ from time import perf_counter
 import numpy as np
 from imageio.v3 import imread
 
+from benchmarks.peers.rows.crf import noisy_probabilities
 from napari_segkit import CRFConfig, smooth
 from napari_segkit.refinement import smoothing_method
 
 import torch  # isort: skip
-
-
-def noisy_probabilities(image: np.ndarray, classes: int, ndim: int) -> np.ndarray:
-    """Probabilities like those of a weak model: from intensities, with noise."""
-    grey = image.mean(axis=-1) if image.ndim > ndim else image.astype(float)
-    centres = np.quantile(grey, np.linspace(0, 1, 2 * classes + 1)[1::2])
-    spread = grey.std() / classes + 1e-6
-    logits = np.stack([-0.5 * ((grey - m) / spread) ** 2 for m in centres])
-    return softmax(logits + np.random.default_rng(0).normal(0, 1, logits.shape)).astype(np.float32)
-
-
-def softmax(values: np.ndarray) -> np.ndarray:
-    values = np.exp(values - values.max(axis=0))
-    return values / values.sum(axis=0)
 
 
 def photographs(data: Path) -> list[np.ndarray]:
@@ -45,7 +32,8 @@ def photographs(data: Path) -> list[np.ndarray]:
 def scale(args: argparse.Namespace) -> None:
     """Time and peak memory of `smooth` by size and classes, each in a separate process."""
     for edge, classes in [(512, 2), (1024, 2), (2048, 2), (4096, 2), (1024, 5), (1024, 10)]:
-        run = [sys.executable, __file__, "single", "--edge", str(edge), "--classes", str(classes)]
+        size = ["--edge", str(edge), "--classes", str(classes)]
+        run = [sys.executable, "-m", "benchmarks.crf", "single", *size]
         print(subprocess.run(run, capture_output=True, text=True, check=True).stdout, end="")
 
 

@@ -122,20 +122,22 @@ def _trained(
 def main() -> None:
     """Run on the named data sets, or on all."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("sets", nargs="*", default=list(SETS), choices=list(SETS), metavar="SET")
+    parser.add_argument("sets", nargs="*", metavar="SET", help=", ".join(SETS))
     parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
     parser.add_argument("--minutes", type=float, default=5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--cpu", action="store_true", help="count minutes of CPU time")
     parser.add_argument("--output", type=Path, default=Path("suggest.csv"), help="CSV table")
     args = parser.parse_args()
+    if unknown := set(args.sets) - set(SETS):
+        parser.error(f"there is no set {', '.join(sorted(unknown))}: choose of {', '.join(SETS)}")
     torch.set_num_threads(args.threads)
     if args.cpu:
         schedule.perf_counter = lambda: process_time() / args.threads
     columns = ("set", "method", "model", "steps", "minutes", "iou", "f1", "ap", "suggest_seconds")
     with args.output.open("a", newline="") as file:
         table = csv.DictWriter(file, columns)
-        for name in args.sets:
+        for name in args.sets or SETS:
             for row in run(name, args):
                 table.writerow(row)
                 file.flush()

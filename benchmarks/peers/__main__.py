@@ -24,7 +24,7 @@ def main() -> None:
     args = arguments()
     images = Images(args.data if args.data.is_dir() else None)
     sources = Sources(images, tuple(args.threads), args.minutes, args.seeds, args.scribbles)
-    file = args.results / f"{args.machine or machine.slug(machine.describe())}.json"
+    file = args.results / f"{args.machine or machine.slug(machine.describe())}.jsonl"
     found = results.Results.read(file) if file.exists() else results.Results({})
     found.machine = machine.describe()
     for group in args.rows or [n for n, g in GROUPS.items() if args.trainings or not g.trainings]:

@@ -6,7 +6,6 @@ from typing import Any
 
 from .case import OWN, Direction
 
-QUALITY_STEP = 0.0005  # differences that the page does not show are none
 Record = Mapping[str, Any]
 
 
@@ -32,8 +31,9 @@ def quality(record: Record, metric: str) -> float | None:
 def is_worse(own: float | None, other: float | None, direction: Direction) -> bool:
     if own is None or other is None or direction == "none":
         return False
-    behind = other - own if direction == "higher" else own - other
-    return behind > (QUALITY_STEP if direction == "higher" else 0.01 * abs(other))
+    if number(own) == number(other):  # what the page does not show is no difference
+        return False
+    return own < other if direction == "higher" else own > other
 
 
 def behind(row: Mapping[str, Any], metrics: Mapping[str, Direction]) -> dict[str, list[str]]:

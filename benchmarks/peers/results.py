@@ -1,4 +1,4 @@
-"""The results of one machine: a JSON file in which each row is replaced when it is run again."""
+"""The results of one machine: a file of JSON lines; a row that is run again replaces its own."""
 
 import json
 from dataclasses import dataclass, field
@@ -18,8 +18,11 @@ class Results:
 
     @classmethod
     def read(cls, file: Path) -> "Results":
-        content = json.loads(file.read_text(encoding="utf-8"))
-        return cls(content["machine"], content["groups"])
+        first, *rows = map(json.loads, file.read_text(encoding="utf-8").splitlines())
+        found = cls(first["machine"])
+        for row in rows:
+            found.groups.setdefault(row.pop("group"), {})[row.pop("row")] = row
+        return found
 
     def put(self, group: str, name: str, row: Row) -> None:
         """Replace a row; one that was skipped replaces none that was measured."""
@@ -27,16 +30,15 @@ class Results:
         if "skipped" not in row or "sides" not in rows.get(name, {}):
             rows[name] = row
 
-    def keep(self, group: str, names: list[str]) -> None:
-        """Rows of a group in this order; those that there are no longer are left out."""
-        rows = self.groups.get(group, {})
-        self.groups[group] = {name: rows[name] for name in names if name in rows}
-
     def write(self, file: Path) -> None:
+        """A line for the machine and one for each row."""
         file.parent.mkdir(parents=True, exist_ok=True)
-        content = {"machine": self.machine, "groups": self.groups}
-        file.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        lines: list[dict[str, Any]] = [{"machine": self.machine}]
+        for group, rows in self.groups.items():
+            lines += [{"group": group, "row": name, **row} for name, row in rows.items()]
+        text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+        file.write_text(text, encoding="utf-8")
 
 
 def read_all(folder: Path) -> list[Results]:
-    return [Results.read(file) for file in sorted(folder.glob("*.json"))]
+    return [Results.read(file) for file in sorted(folder.glob("*.jsonl"))]

@@ -149,7 +149,20 @@ def image_for(
             "an Image layer unless this is meant.",
             stacklevel=4,
         )
-    named = as_one_image(
+    named = named_image(model, image, axes, spacing, level)
+    said = say_notes(with_file_notes(named, image))
+    return with_channels(said, model.channels, model.axes)
+
+
+def named_image(
+    model: TrainedModel,
+    image: "ImageSource",
+    axes: str | None,
+    spacing: Sequence[float] | None = None,
+    level: int = 0,
+) -> AxesImage:
+    """An image with named axes, guessed after those of a model where they are unknown."""
+    return as_one_image(
         image,
         axes,
         spacing,
@@ -158,8 +171,6 @@ def image_for(
         names=model.channel_names,
         level=level,
     )
-    said = say_notes(with_file_notes(named, image))
-    return with_channels(said, model.channels, model.axes)
 
 
 def _predict_tiles(model: TrainedModel, cluster: ClusterConfig) -> "PredictTiles":

@@ -119,6 +119,8 @@ def test_ratio_is_of_medians_and_behind_is_told():
     row = a_row(record([1.0], [0.80, 0.90]), record([2.0], [0.90, 0.90]))
     assert figures.behind(row, {"IoU": "higher"}) == {"p": ["IoU 0.850 against 0.900"]}
     assert figures.behind(row, {"IoU": "lower"}) == {}
+    row = a_row(record([1.0], [0.8996]), record([2.0], [0.9004]))
+    assert figures.behind(row, {"IoU": "higher"}) == {}  # 0.900 on the page, both
     row = a_row(record([3.0]), record([2.0]))
     assert figures.behind(row, {"IoU": "higher"}) == {"p": ["1.50 times its time"]}
 
@@ -148,8 +150,8 @@ def test_a_row_is_replaced_alone(tmp_path):
     first, second = a_row(record([1.0]), record([2.0])), a_row(record([5.0]), record([2.0]))
     results.put("g", "a", first)
     results.put("g", "b", first)
-    results.write(tmp_path / "x.json")
-    results = Results.read(tmp_path / "x.json")
+    results.write(tmp_path / "x.jsonl")
+    results = Results.read(tmp_path / "x.jsonl")
     results.put("g", "b", second)
     results.put("g", "a", {"skipped": "no data"})
     assert results.groups == {"g": {"a": first, "b": second}}
@@ -251,7 +253,7 @@ def test_the_command_runs_a_row(tmp_path):
     (tmp_path / "page.md").write_text(TEXT)
     done = subprocess.run([*command, *where], cwd=ROOT, capture_output=True, text=True, check=True)
     assert "make peers" in done.stdout
-    file = next(tmp_path.glob("*.json"))
+    file = next(tmp_path.glob("*.jsonl"))
     row = Results.read(file).groups["metrics"]["1024 x 1024, 4 classes, every pixel counts"]
     assert row["sides"][OWN]["quality"]["difference"] == [0.0]
     assert "#### Metrics" in Path(tmp_path / "page.md").read_text("utf-8")

@@ -18,13 +18,6 @@ STACK = np.stack([IMAGE[:200, :150], IMAGE[200:400, 100:250], IMAGE[100:300, 400
 
 
 @pytest.fixture
-def segmenter(make):
-    one = Segmenter(device="cpu")
-    one.trained = make(1)
-    return one
-
-
-@pytest.fixture
 def predicted(monkeypatch):
     """The tiles that are predicted: the image's height, frame and start."""
     seen, before = [], view_cells.tile_probabilities

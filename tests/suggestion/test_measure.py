@@ -78,10 +78,10 @@ def test_reasons_tell_true_numbers():
 @pytest.mark.parametrize("dims", ["TYX", "ZYX"])
 def test_stacks_and_movies(dims):
     images, labels = np.stack([IMAGE] * 5), np.stack([MASK] * 5)
-    found = facts_of((images, labels), axes=dims, spacing=(4, 1, 1))
-    assert found.is_volume == (dims == "ZYX")
-    assert found.frames == (5 if dims == "TYX" else 1)
-    assert found.anisotropy == (4 if dims == "ZYX" else 1)
+    suggested = suggest(images, labels, axes=dims, spacing=(4, 1, 1))
+    assert suggested.facts.is_volume == (dims == "ZYX")
+    assert suggested.facts.anisotropy == (4 if dims == "ZYX" else 1)
+    assert ("dims" in {r.setting for r in suggested.reasons}) == (dims == "ZYX")
 
 
 def test_colours_with_alpha():

@@ -197,11 +197,6 @@ def test_thick_slices_are_looked_at_one_by_one():
     assert propose(cubes, LONG, {}).spec.dims == "3D"
 
 
-def test_movies_are_no_volumes():
-    suggested = propose(replace(MASKS, frames=40), LONG, {})
-    assert "dims" not in {r.setting for r in suggested.reasons}
-
-
 def test_large_objects_are_made_smaller():
     large = replace(IDS, objects=replace(NUCLEI, diameter=200.0), spacing=(1.0, 0.5, 0.5))
     suggested = propose(large, LONG, {})

@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING
 
 from napari_segkit.config import PredictConfig, TileConfig
-from napari_segkit.images.axes_image import AxesImage, reorient_image
-from napari_segkit.images.channel_sources import as_one_image, channel_sources
+from napari_segkit.images.axes_image import reorient_image
+from napari_segkit.images.channel_sources import channel_sources
 from napari_segkit.images.channels import with_channels
 from napari_segkit.images.levels import levels_of
 from napari_segkit.images.types import ImageSource
@@ -26,6 +26,7 @@ def follow_view(
     from napari_segkit.devices import choose
     from napari_segkit.inference.request import PredictRequest
     from napari_segkit.inference.view_prediction import ViewPrediction
+    from napari_segkit.prediction import named_image
     from napari_segkit.trained_model import with_refinement
 
     model = segmenter.trained
@@ -36,7 +37,10 @@ def follow_view(
         )
     if options.refine is not None:
         model = with_refinement(model, options.refine)
-    levels = [_level(segmenter, image, axes, n) for n in range(options.level, _count(image))]
+    levels = [
+        with_channels(named_image(model, image, axes, level=n), model.channels, model.axes)
+        for n in range(options.level, _count(image))
+    ]
     if reorient_image(levels[0], model.orientation).orientation != levels[0].orientation:
         raise ValueError(
             f"{levels[0].name} is turned for this model, which the view cannot be followed with: "
@@ -57,17 +61,3 @@ def _count(image: ImageSource) -> int:
     """How many levels an image has, or each of its channels."""
     sources = [source for _, source in channel_sources(image) or [("", image)]]
     return min(len(levels_of(source) or (0,)) for source in sources)
-
-
-def _level(segmenter: "Segmenter", image: ImageSource, axes: str | None, level: int) -> AxesImage:
-    """A level of an image with the channels of the model."""
-    model = segmenter.ready()
-    named = as_one_image(
-        image,
-        axes,
-        like=model.axes,
-        channels=model.channels,
-        names=model.channel_names,
-        level=level,
-    )
-    return with_channels(named, model.channels, model.axes)

@@ -25,8 +25,6 @@ class Preset:
         Whether it starts from ImageNet weights if they are on this computer.
     fit_masks : bool
         Whether files of masks of another size than their image are resampled to it.
-    gpu : bool
-        Whether it takes hours without a GPU.
     """
 
     name: str
@@ -35,7 +33,6 @@ class Preset:
     config: TrainConfig = field(default_factory=TrainConfig)
     imagenet: bool = False
     fit_masks: bool = False
-    gpu: bool = False
 
     def settings(self, minutes: float | None = None) -> TrainConfig:
         """How it is trained in so many minutes; None: as many epochs as it has."""
@@ -57,7 +54,6 @@ VOLUME_IN_3D = Preset(
     "Volumes such as MRI and confocal stacks, on a GPU: 3D U-Net adapted to the voxel size.",
     ModelSpec("unet3d", encoder="small"),
     TrainConfig(epochs=40, batch_size=2),
-    gpu=True,
 )
 VOLUME_IN_SLICES = Preset(
     VOLUME,
@@ -117,7 +113,6 @@ PRESETS = {
             "Large network on large tiles and batches: needs a GPU.",
             ModelSpec("unetplusplus", encoder="efficientnet-b4"),
             TrainConfig(epochs=100, steps_per_epoch=50, batch_size=16, tile=TileConfig(512)),
-            gpu=True,
         ),
         TOUCHING,
         Preset(
@@ -147,7 +142,6 @@ PRESETS = {
             ),
             imagenet=True,
             fit_masks=True,
-            gpu=True,
         ),
         volume_preset(),
     )

@@ -26,15 +26,12 @@ class Facts:
     images_read: int = 1
     is_partial: bool = False  # whether parts of large images were left out
     shape: tuple[int, int, int] = (1, 256, 256)  # Z, Y, X, of the largest image
-    frames: int = 1  # along T
     channels: int = 1
     is_rgb: bool = False
     spacing: Spacing = UNKNOWN_SPACING  # of the first image
-    unit: str = ""
     spacings: tuple[Spacing, ...] = ()  # of all images that were read
     counts: Mapping[int, int] = field(default_factory=dict)  # pixels of each label value
     are_ids: bool = False  # whether the values look like instance ids
-    of_objects: bool = False  # whether classes of objects or complete regions are given
     edge_contrast: float | None = None  # see `label_edges.edge_contrast`
     objects: ObjectFacts | None = None
 

@@ -53,7 +53,7 @@ class _Found:
     diameters: list[AnyArray] = field(default_factory=list)
     touching: int = 0
     is_partial: bool = False
-    of_objects: bool = False  # as in `Facts`
+    of_objects: bool = False  # whether classes of objects or complete regions are given
 
 
 def measure(
@@ -178,15 +178,12 @@ def _facts(found: _Found, rows: int) -> Facts:
         images_read=len(found.images),
         is_partial=found.is_partial,
         shape=(z, y, x),
-        frames=max(image.length("T") for image in found.images),
         channels=first.channels,
         is_rgb=first.is_rgb,
         spacing=first.spacing,
-        unit=first.unit,
         spacings=tuple({image.spacing: None for image in found.images}),
         counts=dict(sorted(found.counts.items())),
         are_ids=any(found.ids),
-        of_objects=found.of_objects,
         edge_contrast=edge_contrast(found.edges),
         objects=_objects(found),
     )
