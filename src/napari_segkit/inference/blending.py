@@ -16,7 +16,6 @@ from .progress import Progress, TileStep
 from .tiles import tile_probabilities
 
 Show: TypeAlias = Callable[[Sequence[Tile], NDArray[np.float32]], None]
-PredictBatch: TypeAlias = Callable[[TilePlan, dict[str, int], Sequence[Tile]], NDArray[np.float32]]
 
 
 class Blending:
@@ -102,17 +101,16 @@ def blend_frame(
     context: Context,
     progress: Progress,
     show: Show | None = None,
-    predict: PredictBatch = tile_probabilities,
 ) -> Generator[TileStep, object, NDArray[np.float32] | None]:
     """Predict the box of a context: ``(outputs, *box)`` in pixels of the original image.
 
     None if the prediction is ended before. `show` gets the outputs of each batch of tiles, the
-    middle first, and `predict` gives these.
+    middle first.
     """
     middle = None if show is None else plan.middle(frame)  # the tiles before it are then held
     blending = Blending(plan.grid, [context.cell], middle)
     for tiles in plan.batches(blending.tiles):
-        outputs = predict(plan, frame, tiles)
+        outputs = tile_probabilities(plan, frame, tiles)
         if show is not None:
             show(tiles, outputs)
         complete = blending.add(tiles, outputs)
