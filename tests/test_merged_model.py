@@ -3,9 +3,18 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from napari_segkit import ModelSpec, ObjectConfig, Segmenter, TrainConfig, merge_panoptic
+from napari_segkit import (
+    ModelSpec,
+    ObjectConfig,
+    PredictConfig,
+    Segmenter,
+    TileConfig,
+    TrainConfig,
+    merge_panoptic,
+)
 from napari_segkit.images.intensity import Statistics
 from napari_segkit.inference import panoptic
 from napari_segkit.steps import drain
@@ -153,11 +162,46 @@ def test_progress_counts_the_tiles_of_both(models):
 def test_results_use_few_bytes_per_pixel(models, monkeypatch):
     image, _, _ = scene()
     monkeypatch.delattr(
-        panoptic, "_combine"
+        panoptic, "combined_maps"
     )  # probabilities of all classes, which nobody asked for
     found = merge_panoptic(*models, stuff=[1, 2]).predict_objects(image).candidates
     kept = [v for v in vars(found).values() if isinstance(v, np.ndarray)]
     assert sum(v.nbytes for v in kept) == (2 + 1 + 2) * image.size
+
+
+@pytest.fixture
+def small_blocks(monkeypatch):
+    monkeypatch.setattr("napari_segkit.inference.object_blocks.BLOCK", 2**10)
+    monkeypatch.setattr("napari_segkit.inference.zarr_sink.SMALL_CHUNK", 2**10)
+
+
+@pytest.mark.filterwarnings("ignore:.*begun before")
+@pytest.mark.parametrize("region", [None, pytest.param(np.s_[10:70, 20:], marks=pytest.mark.slow)])
+def test_a_folder_holds_the_segments_that_memory_would(models, small_blocks, tmp_path, region):
+    image, target = scene()[0], tmp_path / "a.zarr"
+    merged = merge_panoptic(*models, stuff=[1, 2])
+    settings = {
+        "tile": TileConfig(tile_size=32, overlap=16),
+        "objects": ObjectConfig(score=0.6, min_size=40),
+        "config": PredictConfig(uncertainty="entropy"),
+        "probabilities": True,
+        "region": region,
+    }
+    expected = drain(merged.predict_tiles(image, **settings))
+    begun = merged.predict_tiles(image, **settings, out=target)
+    for _ in range(int(0.8 * next(begun).total)):
+        next(begun)
+    begun.close()
+    steps = merged.predict_tiles(image, **settings, out=target)
+    assert len(expected.objects) > 8
+    found = drain(steps)
+    np.testing.assert_array_equal(found.labels[:], expected.labels)
+    pd.testing.assert_frame_equal(found.objects.table, expected.objects.table, check_dtype=False)
+    np.testing.assert_array_equal(found.probabilities[:], expected.probabilities)
+    np.testing.assert_array_equal(found.uncertainty[:], expected.uncertainty)
+    assert found.provenance == expected.provenance
+    written = pd.read_csv(tmp_path / "a.csv")
+    assert set(written["kind"]) == {"thing", "stuff"}
 
 
 def test_each_model_resamples_the_image_once(models, monkeypatch):

@@ -1,7 +1,6 @@
 """Objects that are predicted block by block into a folder, against those in memory."""
 
 import errno
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -13,7 +12,7 @@ from torch import nn
 
 from napari_segkit import ModelSpec, ObjectConfig, PredictConfig, Segmenter, TrainConfig
 from napari_segkit.images.classes import LabelClass
-from napari_segkit.inference import object_blocks, shared_tiles
+from napari_segkit.inference import object_blocks, semantic
 from napari_segkit.instances.candidates import SoftMasks
 from napari_segkit.instances.level_targets import LEVELS, encode_levels
 from napari_segkit.instances.roi_masks import extract_mask
@@ -98,13 +97,13 @@ def test_a_folder_holds_the_objects_that_memory_would(segmenter, tmp_path, objec
 @pytest.fixture
 def predicted(monkeypatch):
     """The tiles that the network is asked for."""
-    seen, before = [], shared_tiles.tile_probabilities
+    seen, before = [], semantic.tile_probabilities
 
     def tile_probabilities(plan, frame, tiles):
         seen.extend(tiles)
         return before(plan, frame, tiles)
 
-    monkeypatch.setattr(shared_tiles, "tile_probabilities", tile_probabilities)
+    monkeypatch.setattr(semantic, "tile_probabilities", tile_probabilities)
     return seen
 
 
@@ -121,7 +120,8 @@ def test_a_prediction_that_was_killed_goes_on(segmenter, tmp_path, predicted):
         steps.close()
         assert not target.exists()
     assert_same(one.predict_objects(image, out=target), expected)
-    assert len(predicted) < total - blocks  # neighbours share tiles
+    under_way = 2 * 5  # tiles of the rows of a cell
+    assert len(predicted) <= total - 2 * blocks + under_way
 
 
 @pytest.mark.filterwarnings("ignore:.*begun before")
@@ -253,12 +253,3 @@ def test_masks_in_a_folder_are_those_in_memory(mask_segmenter, tmp_path):
     assert_same(result.objects, expected.objects)
     np.testing.assert_array_equal(result.probabilities[:], expected.probabilities)
     np.testing.assert_array_equal(result.uncertainty[:], expected.uncertainty)
-
-
-def test_a_merged_model_is_refused_before_any_work(segmenter, make, tmp_path):
-    one = segmenter()
-    stuff = make(1 + LEVELS["distance"])
-    one.trained = replace(one.trained, stuff=stuff, stuff_values=(4,))
-    with pytest.raises(ValueError, match="merged from two"):
-        one.predict_objects(levels(), out=tmp_path / "a.zarr")
-    assert not list(tmp_path.iterdir())

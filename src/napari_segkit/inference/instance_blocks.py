@@ -8,6 +8,7 @@ from itertools import groupby, pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_segkit.config import ObjectConfig
 from napari_segkit.images.types import AnyArray
 from napari_segkit.instances.block_objects import ObjectSums, cut_block
 from napari_segkit.instances.candidates import SoftMasks
@@ -21,6 +22,7 @@ from .object_blocks import (
     BlockResult,
     Found,
     ObjectBlock,
+    choose_objects,
     in_image,
     number_objects,
     object_blocks,
@@ -47,7 +49,7 @@ def predict_blocks(
     for frame in frames:
         of_tiles = yield from _tile_masks(plan, frame, sink, progress)
         if of_tiles is None:
-            return partial_result(request, sink)
+            return partial_result(plan, sink)
         masks = yield from merged_masks(plan, frame, of_tiles, progress)
         visible = VisibleMasks(masks, plan.frame_shape, request.objects)
         for block in [block for block in blocks if block.frame == frame]:
@@ -56,11 +58,11 @@ def predict_blocks(
                 write_block(sink, block, _drawn(plan, block, masks, visible, before, keep=keep))
             progress.heed((yield progress.step(1)))
             if progress.is_finishing:
-                return partial_result(request, sink)
+                return partial_result(plan, sink)
         kept.append(masks.take(np.asarray(visible.kept, np.intp)))
         before += len(visible.kept)
-    join = partial(_join, kept)
-    return (yield from number_objects(request, sink, blocks, join, progress))
+    join = partial(_join, plan, request.objects, sink, blocks, kept)
+    return (yield from number_objects(plan, request.objects, sink, blocks, join, progress))
 
 
 def _tile_masks(
@@ -119,7 +121,12 @@ def _drawn(
 
 
 def _join(
-    kept: Sequence[SoftMasks], found: Sequence[Found]
+    plan: TilePlan,
+    config: ObjectConfig,
+    sink: ObjectSink,
+    blocks: Sequence[ObjectBlock],
+    kept: Sequence[SoftMasks],
+    found: Sequence[Found],
 ) -> tuple[NDArray[np.int32], ObjectRows]:
     """Objects of all blocks, which know the number of each mask."""
     positions = np.concatenate([masks.positions for masks in kept])
@@ -127,7 +134,8 @@ def _join(
     parts = ObjectSums.concatenate([sums for sums, _ in found])
     joined = parts.added_up(parts.first, len(scores))
     rows = ObjectRows(positions, scores, joined.pixels, joined.boxes)
-    return (parts.first + 1).astype(np.int32), rows
+    numbers = (parts.first + 1).astype(np.int32)
+    return choose_objects(plan, config, sink, blocks, found, numbers, rows)
 
 
 def _to_arrays(masks: Sequence[SoftMasks]) -> dict[str, AnyArray]:

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_segkit.config import ObjectConfig
 from napari_segkit.images.axes_image import without_pixels
 from napari_segkit.images.regions import intersection, relative
 from napari_segkit.images.types import AnyArray, Floats, Labels
@@ -26,7 +27,6 @@ from .blocks import block_edges, divide
 from .memory import BLOCK
 from .plan import TilePlan
 from .progress import Progress, TileStep
-from .request import PredictRequest
 from .sink import ObjectSink, UncertaintySink
 
 Found: TypeAlias = tuple[ObjectSums, Mapping[Face, NDArray[np.int32]]]  # of a block
@@ -114,44 +114,44 @@ class BlockStore:
 
 
 def number_objects(
-    request: PredictRequest,
+    plan: TilePlan,
+    config: ObjectConfig,
     sink: ObjectSink,
     blocks: Sequence[ObjectBlock],
     join: Join,
     progress: Progress,
 ) -> Generator[TileStep, object, LabelResult]:
-    """Join the objects of all blocks, choose among them and give them their final numbers.
+    """Join the objects of all blocks and give them their final numbers.
 
     Labels of blocks are negative until they have these, so it can be stopped anywhere.
     """
     store = BlockStore(sink.folder)
     found = [store.read(block.key) for block in blocks]
-    befores = np.cumsum([0, *(len(sums) for sums, _ in found)]).tolist()
     if store.joined.exists():
         numbers, rows = _read_joined(store.joined)
     else:
-        numbers, rows = _chosen(request, sink, blocks, befores, *join(found))
+        numbers, rows = join(found)
         _write_joined(store.joined, numbers, rows)
-    for block, (before, after) in zip(blocks, pairwise(befores), strict=True):
+    for block, (before, after) in zip(blocks, pairwise(_befores(found)), strict=True):
         labels = sink.read_labels(block.frame, block.cell)
         if (labels < 0).any():
             replaced = _replaced(labels, numbers[before:after])
             sink.replace_labels(block.frame, block.cell, replaced)
         yield progress.step(1)
-    return _result(request, sink, rows)
+    return _result(plan, config, sink, rows)
 
 
-def partial_result(request: PredictRequest, sink: ObjectSink) -> LabelResult:
+def partial_result(plan: TilePlan, sink: ObjectSink) -> LabelResult:
     """What is known before all blocks are predicted: no object yet."""
-    image = request.plan.original
-    record = request.plan.record()
-    return LabelResult(sink.labels, image.label_axes, provenance=record, is_partial=True)
+    axes, record = plan.original.label_axes, plan.record()
+    return LabelResult(sink.labels, axes, provenance=record, is_partial=True)
 
 
-def _result(request: PredictRequest, sink: ObjectSink, rows: ObjectRows) -> LabelResult:
-    plan, classes = request.plan, request.model.all_classes
-    candidates = StoredCandidates(rows, sink.labels)
-    objects = StoredObjects(candidates, request.objects, classes, without_pixels(plan.original))
+def _result(
+    plan: TilePlan, config: ObjectConfig, sink: ObjectSink, rows: ObjectRows
+) -> LabelResult:
+    classes, candidates = plan.model.all_classes, StoredCandidates(rows, sink.labels)
+    objects = StoredObjects(candidates, config, classes, without_pixels(plan.original))
     axes, record = plan.original.label_axes, plan.record()
     return LabelResult(sink.labels, axes, classes, record, objects=objects, predicted=plan.region)
 
@@ -167,19 +167,20 @@ def in_image(plan: TilePlan, block: ObjectBlock, sums: ObjectSums) -> ObjectSums
     return sums.in_image(axes, block.frame, before)
 
 
-def _chosen(
-    request: PredictRequest,
+def choose_objects(
+    plan: TilePlan,
+    config: ObjectConfig,
     sink: ObjectSink,
     blocks: Sequence[ObjectBlock],
-    befores: Sequence[int],
+    found: Sequence[Found],
     numbers: NDArray[np.int32],
     rows: ObjectRows,
 ) -> tuple[NDArray[np.int32], ObjectRows]:
     """The objects that are kept, linked through slices, and the number of each before."""
-    config, image, ndim = request.objects, request.image, request.model.ndim
+    image, ndim = plan.original, plan.model.ndim
     axes = image.label_axes
     if ndim == 2 and "Z" in axes and config.link is not None and len(rows):
-        of_block = [numbers[a:b] for a, b in pairwise(befores)]
+        of_block = [numbers[a:b] for a, b in pairwise(_befores(found))]
         overlaps = _overlaps(sink, blocks, of_block, image.length("Z"))
         starts = dict(zip(axes, rows.boxes[..., 0].T, strict=True))
         slices = _slice_number(starts, image.length("Z"))
@@ -187,6 +188,11 @@ def _chosen(
         numbers = linked[numbers]
     kept = rows.are_kept(image, ndim, config)
     return numbers_of(kept)[numbers], rows.take(kept)
+
+
+def _befores(found: Sequence[Found]) -> list[int]:
+    """How many objects all blocks before each have, and all of them in the end."""
+    return np.cumsum([0, *(len(sums) for sums, _ in found)]).tolist()
 
 
 def _overlaps(
@@ -249,6 +255,7 @@ def _replaced(labels: Labels, numbers: NDArray[np.int32]) -> Labels:
 def _write_joined(file: Path, numbers: NDArray[np.int32], rows: ObjectRows) -> None:
     columns: dict[str, AnyArray] = {"positions": rows.positions, "scores": rows.scores}
     columns |= {"pixels": rows.pixels, "boxes": rows.boxes, "numbers": numbers}
+    columns |= {} if rows.stuff is None else {"stuff": rows.stuff}
     write_arrays(file, columns)
 
 

@@ -2,13 +2,11 @@
 
 from collections.abc import Generator, Sequence
 from dataclasses import replace
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_segkit.images.axes_image import without_pixels
-from napari_segkit.images.types import AnyArray
 from napari_segkit.instances.candidates import Candidates
 from napari_segkit.instances.panoptic_candidates import PanopticCandidates
 from napari_segkit.label_result import LabelResult
@@ -16,23 +14,33 @@ from napari_segkit.steps import map_steps
 from napari_segkit.trained_model import TrainedModel
 
 from . import instance, semantic, watershed
+from .panoptic_blocks import predict_blocks
+from .panoptic_maps import Maps, combined_maps, most_likely_stuff, share_statistics
 from .plan import unmeasured_plan
 from .progress import TileStep
 from .request import PredictRequest
+from .sink import ObjectSink
 from .uncertainty import uncertainty_of
-
-Maps: TypeAlias = NDArray[np.float32]  # (classes, *labels)
 
 
 def predict_tiles(request: PredictRequest) -> Generator[TileStep, object, LabelResult]:
     """Predict with both models, each with its own refinement; labels are segment ids."""
-    model, second, image = request.model, request.model.stuff, request.image
+    second = request.model.stuff
     if second is None:
         raise ValueError("This model holds one model only: merge two with merge_panoptic.")
+    if isinstance(request.sink, ObjectSink):
+        return (yield from predict_blocks(request, second, request.sink))
+    return (yield from _predict_in_memory(request, second))
+
+
+def _predict_in_memory(
+    request: PredictRequest, second: TrainedModel
+) -> Generator[TileStep, object, LabelResult]:
+    model, image = request.model, request.image
     how = request.config.uncertainty
     of_parts = replace(request.config, uncertainty=None)
     parts = replace(request, probabilities=True, config=of_parts)
-    statistics = request.statistics if _share_statistics(model, second) else None
+    statistics = request.statistics if share_statistics(model, second) else None
     first, following = [
         unmeasured_plan(m, image, request.tile, request.config, request.region).steps
         for m in (model, second)
@@ -55,7 +63,7 @@ def predict_tiles(request: PredictRequest) -> Generator[TileStep, object, LabelR
     if stuff.is_partial and stuff.predicted is not None:
         compact[:, ~stuff.predicted.mask] = 0
     positions = tuple(range(len(model.classes), len(model.all_classes)))
-    most_likely = _most_likely(stuff_maps, second, model.stuff_values)
+    most_likely = most_likely_stuff(stuff_maps, second, model.stuff_values)
     template = without_pixels(image)
     candidates = PanopticCandidates(
         thing_candidates, occurring, compact, positions, *most_likely, template
@@ -64,7 +72,7 @@ def predict_tiles(request: PredictRequest) -> Generator[TileStep, object, LabelR
     predicted = stuff.predicted if stuff.is_partial else things.predicted
     if not (request.probabilities or how):
         return request.object_result(candidates, provenance, None, predicted, None)
-    maps = _combine(np.asarray(things.probabilities), stuff_maps, second, model.stuff_values)
+    maps = combined_maps(np.asarray(things.probabilities), stuff_maps, second, model.stuff_values)
     uncertainty = uncertainty_of(maps, how) if how else None
     if uncertainty is not None and predicted is not None:
         uncertainty[~predicted.mask] = 0
@@ -78,36 +86,9 @@ def _candidates(result: LabelResult) -> Candidates:
     return result.objects.candidates
 
 
-def _share_statistics(model: TrainedModel, second: TrainedModel) -> bool:
-    """Whether normalisation statistics measured for one model are valid for the other."""
-    measured = model.config.normalise == second.config.normalise == "image"
-    return measured and model.nonzero == second.nonzero
-
-
 def _compact(maps: Maps, positions: Sequence[int]) -> NDArray[np.float16]:
     """Probabilities of some classes as float16."""
     compact = np.empty((len(positions), *maps.shape[1:]), np.float16)
     for index, position in enumerate(positions):
         compact[index] = maps[position]
     return compact
-
-
-def _most_likely(
-    maps: Maps, second: TrainedModel, values: tuple[int, ...]
-) -> tuple[AnyArray, NDArray[np.float16]]:
-    """Index of the most likely stuff class, and its probability; 0 where a thing is more likely."""
-    is_stuff = np.isin(second.values, values)
-    numbers = np.where(is_stuff, np.cumsum(is_stuff) - 1, 0)
-    best = maps.argmax(axis=0)
-    probability = np.where(is_stuff[best], maps.max(axis=0), 0).astype(np.float16)
-    return numbers.astype(np.min_scalar_type(len(numbers)))[best], probability
-
-
-def _combine(
-    things: Maps, semantic_maps: Maps, second: TrainedModel, values: tuple[int, ...]
-) -> NDArray[np.float32]:
-    """Probabilities of all classes; stuff classes share the background of the objects."""
-    stuff = semantic_maps[np.isin(second.values, values)] * things[:1]
-    void = things[:1] - stuff.sum(axis=0, keepdims=True)
-    combined: NDArray[np.float32] = np.concatenate([void.clip(0), things[1:], stuff])
-    return combined

@@ -82,6 +82,8 @@ class TilePlan:
     divides : bool
         Whether frames whose pixels depend on all tiles are predicted in blocks, each with its
         context, where none of them depends on more than that.
+    stuff : TilePlan or None
+        That of the second model, if two are merged.
     """
 
     model: TrainedModel
@@ -95,6 +97,7 @@ class TilePlan:
     settings: PredictConfig = field(default_factory=PredictConfig)
     region: Region | None = None
     divides: bool = False
+    stuff: "TilePlan | None" = None
     others: list[AxesImage] = field(default_factory=list)  # summed probabilities along Y and X
     _incomplete: list[dict[str, int]] = field(default_factory=list)  # frames with missing pixels
     _halved: list[int] = field(default_factory=list)  # batch sizes after memory ran out
@@ -287,9 +290,14 @@ class TilePlan:
             maps = (maps + other.read(frame, box)) / np.float32(3)
         return maps
 
+    def look_for_missing(self) -> None:
+        """Look for missing pixels in all frames: others have read their tiles."""
+        self._incomplete.extend(self.frames())
+
     def missing(self, frame: dict[str, int], region: Sequence[slice]) -> NDArray[np.bool_] | None:
         """Which pixels of the original image are NaN or infinite, once the tiles are read."""
-        if frame not in self._incomplete:
+        is_whole = not np.issubdtype(self.original.data.dtype, np.floating)
+        if is_whole or frame not in self._incomplete:
             return None
         return missing_pixels(self.original.read(frame, region))
 
@@ -318,6 +326,7 @@ class TilePlan:
             "device": str(self.device),
             "threads": torch.get_num_threads(),
             "versions": versions(),
+            **({"stuff": self.stuff.provenance()} if self.stuff else {}),
         }
 
     def _refinement(self) -> dict[str, object] | None:

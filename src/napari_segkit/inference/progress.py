@@ -1,6 +1,7 @@
 """Progress of a prediction."""
 
 from collections.abc import Generator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -30,6 +31,19 @@ class Progress:
     def heed(self, command: object) -> None:
         """Take a command that was sent to the prediction; others than `Finish` are ignored."""
         self.is_finishing = self.is_finishing or isinstance(command, Finish)
+
+    def part(self, steps: Generator[TileStep, object, T]) -> Generator[TileStep, object, T]:
+        """Go through a part of this work that counts its own steps, which are added to these."""
+        done, total, command = self.done, self.total, None
+        with closing(steps):
+            while True:
+                try:
+                    step = steps.send(command)
+                except StopIteration as end:
+                    return end.value
+                self.done, self.total = done + step.done, total + step.total
+                command = yield self.step(0)
+                self.heed(command)
 
     def follow(
         self, steps: Generator[object, None, T], count: int

@@ -143,11 +143,6 @@ def _require_sink(sink: object, model: TrainedModel, config: PredictConfig) -> N
         raise TypeError(f"sink is {given(sink)}: give a Sink, or leave it out.")
     if model.predicts_objects and not isinstance(sink, ObjectSink):
         raise ValueError("A sink takes class labels, but this model predicts objects: omit it.")
-    if model.stuff is not None:
-        raise ValueError(
-            "This model was merged from two, whose segments cannot go into a zarr folder yet: "
-            "predict them in memory, by region if need be, or predict with one of the two."
-        )
     if config.uncertainty and not isinstance(sink, UncertaintySink):
         raise ValueError(
             f"uncertainty={config.uncertainty!r}, but this sink takes none: give "

@@ -30,6 +30,11 @@ def predict_tiles(request: PredictRequest) -> Generator[TileStep, object, LabelR
     """Predict class labels tile by tile, except those that the sink already has."""
     plan = request.plan
     sink: Sink = request.sink or MemorySink(keep_probabilities=request.probabilities)
+    return (yield from predict_plan(plan, sink))
+
+
+def predict_plan(plan: TilePlan, sink: Sink) -> Generator[TileStep, object, LabelResult]:
+    """Predict what a sink does not have of a plan."""
     sink.start(plan)
     others = three_axes.other_plans(
         plan, (frame for frame in plan.frames() if missing_cells(plan, sink, frame))

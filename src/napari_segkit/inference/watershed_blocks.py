@@ -1,12 +1,14 @@
-"""Boundary or distance levels and their watershed, block by block."""
+"""Boundary or distance levels of all tiles, and their watershed, block by block."""
 
 from collections.abc import Generator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_segkit.config import ObjectConfig
 from napari_segkit.images.regions import relative
 from napari_segkit.instances.block_objects import cut_block
 from napari_segkit.instances.join_blocks import BlockLinks, join_blocks
@@ -15,12 +17,13 @@ from napari_segkit.instances.object_rows import ObjectRows
 from napari_segkit.instances.watershed import separate_objects, uncertain_area
 from napari_segkit.label_result import LabelResult
 
-from .blending import blend_frame
+from .level_maps import level_plan
 from .levels import refined_levels, typical_size
 from .object_blocks import (
     BlockResult,
     Found,
     ObjectBlock,
+    choose_objects,
     in_image,
     is_complete,
     number_objects,
@@ -28,68 +31,93 @@ from .object_blocks import (
     partial_result,
     write_block,
 )
+from .part_sink import PartSink
 from .plan import TilePlan
 from .progress import Progress, TileStep
 from .request import PredictRequest
-from .shared_tiles import SharedTiles
+from .semantic import predict_plan
 from .sink import ObjectSink
 from .uncertainty import uncertainty_in
+
+LEVELS = "levels"
 
 
 def predict_blocks(
     request: PredictRequest, sink: ObjectSink
 ) -> Generator[TileStep, object, LabelResult]:
-    """Predict the objects of blocks, each with what is around it, then join them."""
+    """Predict the levels of all tiles into a file, then the objects of each block, and join these.
+
+    A block needs levels far around it, of which no tile is predicted twice so.
+    """
     plan = request.plan
     sink.start(plan)
     blocks = object_blocks(plan, sink.block_lengths)
     missing = [b for b in blocks if not sink.is_finished(b.frame, b.cell)]
-    steps = sum(plan.context(block.cell.region).steps for block in missing)
-    progress, shared = Progress(steps + len(blocks)), SharedTiles()
-    following = [(block.frame, block.cell.tiles) for block in missing[1:]]
-    for block, next_tiles in zip(missing, [*following, ({}, ())], strict=False):
-        shared.keep_for(*next_tiles)
-        result = yield from predict_block(plan, block, shared, progress)
-        if result is not None:
-            write_block(sink, block, result)
-        if progress.is_finishing:
-            break
+    refined = sum(len(plan.context(block.cell.region).blocks) for block in missing)
+    progress = Progress(len(missing) + refined + len(blocks))
+    if missing:
+        with closing(PartSink(sink.folder, LEVELS, plan.original)) as levels:
+            yield from progress.part(predict_plan(level_plan(plan), levels))
+            yield from _separate_blocks(plan, missing, levels, sink, progress)
     if not is_complete(sink, blocks):
-        return partial_result(request, sink)
-    join = partial(_join, request, blocks)
-    return (yield from number_objects(request, sink, blocks, join, progress))
+        return partial_result(plan, sink)
+    join = partial(_join, plan, request.objects, sink, blocks)
+    return (yield from number_objects(plan, request.objects, sink, blocks, join, progress))
+
+
+def _separate_blocks(
+    plan: TilePlan,
+    blocks: Sequence[ObjectBlock],
+    levels: PartSink,
+    sink: ObjectSink,
+    progress: Progress,
+) -> Generator[TileStep, object, None]:
+    plan.look_for_missing()
+    for block in blocks:
+        if progress.is_finishing:
+            return
+        result = yield from _separated(plan, block, levels, progress)
+        write_block(sink, block, result)
+        progress.heed((yield progress.step(1)))
 
 
 def _join(
-    request: PredictRequest, blocks: Sequence[ObjectBlock], found: Sequence[Found]
+    plan: TilePlan,
+    config: ObjectConfig,
+    sink: ObjectSink,
+    blocks: Sequence[ObjectBlock],
+    found: Sequence[Found],
 ) -> tuple[NDArray[np.int32], ObjectRows]:
     """Objects that blocks continue; those that are left out as in memory get the number 0."""
-    plan, before = request.plan, 0
-    links = BlockLinks(components=plan.model.spec.objects == "components")
+    before, links = 0, BlockLinks(components=plan.model.spec.objects == "components")
     for block, (sums, faces) in zip(blocks, found, strict=True):
         links.add(block.key, before, faces)
         before += len(sums)
     least = uncertain_area(plan.original.spacing[-plan.model.ndim :], typical_size(plan))
-    return join_blocks(links, [sums for sums, _ in found], least, request.objects.score)
+    joined = join_blocks(links, [sums for sums, _ in found], least, config.score)
+    return choose_objects(plan, config, sink, blocks, found, *joined)
 
 
-def predict_block(
-    plan: TilePlan, block: ObjectBlock, shared: SharedTiles, progress: Progress
-) -> Generator[TileStep, object, BlockResult | None]:
-    """Predict the objects of a block from what is around it; None if it is ended before."""
+def _separated(
+    plan: TilePlan, block: ObjectBlock, maps: PartSink, progress: Progress
+) -> Generator[TileStep, object, BlockResult]:
+    """The objects of a block, from the levels around it."""
     frame, box = block.frame, block.cell.region
     context = plan.context(box)
-    predict = shared.probabilities
-    levels = yield from blend_frame(plan, frame, context, progress, predict=predict)
-    if levels is None:
-        return None
+    levels = maps.read_probabilities(frame, context.box)
     own, method = (slice(None), *relative(box, context.box)), str(plan.model.spec.objects)
     uncertainty = None
     if how := plan.settings.uncertainty:
         uncertainty = uncertainty_in(plan, frame, box, levels_to_classes(levels[own], method), how)
     levels = yield from refined_levels(plan, frame, context, levels, progress)
     spacing = plan.original.spacing[-plan.model.ndim :]
-    labels, classes = separate_objects(levels, method, spacing=spacing, size=typical_size(plan))
+    labels, classes = separate_objects(
+        levels,
+        method,
+        spacing=spacing,
+        size=typical_size(plan),
+        separation=plan.model.separation,
+    )
     if (outside := plan.outside(frame, context.box)) is not None:
         labels[outside] = classes[:, outside] = 0
     divided, shape = plan.box(frame), plan.frame_shape

@@ -91,8 +91,6 @@ class ZarrSink:
         self._image, self._overwrite = image, overwrite
         self._objects, self._details = objects, details or {}
         self._check()
-        if objects is not None and not BlockStore(self.folder).joined.exists():
-            check_output_path(self.table, overwrite=overwrite)
         self._lengths: Sequence[int] = ()
         self._keep_probabilities = keep_probabilities
         self._orientation, self._shape = "", image.label_shape  # of the plan's labels
@@ -111,7 +109,7 @@ class ZarrSink:
             unfinished = self._create(plan, record)
             self._journal = self._open_journal()
         elif len(self._journal):
-            say_note(f"{self.target} was begun before: the prediction goes on with it.", 2)
+            self._note_begun()
         self._take(unfinished)
 
     def _open_journal(self) -> Journal:
@@ -170,13 +168,7 @@ class ZarrSink:
 
     def read_labels(self, frame: dict[str, int], cell: Cell) -> Labels:
         """The labels of a cell as they were written."""
-        axes, orientation = self._image.label_axes, self._image.orientation
-        box = label_box(axes, frame, cell.region)
-        region = Region(axes, self._shape, (Part(box),)).reoriented(self._orientation, orientation)
-        stored = self.labels[region.parts[0].box]
-        block = AxesImage(reorient(stored, axes, orientation, self._orientation), axes)
-        whole = [slice(0, n) for n in lengths(cell.region)]
-        return block.read(dict.fromkeys(frame, 0), whole)[0]
+        return self._read(self.labels, self._image.label_axes, frame, cell.region)[0]
 
     def replace_labels(self, frame: dict[str, int], cell: Cell, labels: Labels) -> None:
         """Write other labels into a finished cell."""
@@ -192,6 +184,15 @@ class ZarrSink:
     def _check(self) -> None:
         """Refuse a target that cannot be written."""
         check_target(self.target, overwrite=self._overwrite)
+        self._check_table()
+
+    def _check_table(self) -> None:
+        """Refuse a table that cannot be written, unless it may be of this prediction."""
+        if self._objects is not None and not BlockStore(self.folder).joined.exists():
+            check_output_path(self.table, overwrite=self._overwrite)
+
+    def _note_begun(self) -> None:
+        say_note(f"{self.target} was begun before: the prediction goes on with it.", 3)
 
     def _placed(self, objects: Objects | None) -> Objects | None:
         """Objects in the orientation of the image."""
@@ -243,15 +244,22 @@ class ZarrSink:
     def _is_same(self, unfinished: ZarrResult, record: Mapping[str, object]) -> bool:
         """Whether an unfinished result is of the same prediction; ValueError unless it may go."""
         before = {**to_dict(PredictConfig()), **unfinished.record}  # of an earlier version, perhaps
-        changed = [key for key in record if record[key] != before.get(key)]
-        may_change = {*SETTINGS_THAT_MAY_CHANGE, *self._details}
-        differ = [key for key in changed if key not in may_change]
+        before, after = [self._pixels_depend_on(each) for each in (before, record)]
+        differ = [key for key in after if after[key] != before.get(key)]
         if differ and not self._overwrite:
             raise ExistsError(
                 f"{self.target} was begun by another prediction ({_listed(differ)} differ): choose "
                 "another name, or overwrite."
             )
         return not differ
+
+    def _pixels_depend_on(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        """A record, and that of a second model in it, without what may change meanwhile."""
+        may_change = {*SETTINGS_THAT_MAY_CHANGE, *self._details}
+        kept = {key: value for key, value in record.items() if key not in may_change}
+        if "stuff" in kept:
+            kept["stuff"] = self._pixels_depend_on(kept["stuff"])
+        return kept
 
     def _create(self, plan: TilePlan, record: Mapping[str, object]) -> ZarrResult:
         """Make the empty arrays; what is there of another prediction goes."""
@@ -276,6 +284,14 @@ class ZarrSink:
         self.probabilities = result.probabilities
         self.uncertainty = result.uncertainty
 
+    def _read(self, source: Any, axes: str, frame: dict[str, int], box: Box) -> AnyArray:
+        """What an array has in a box of a frame, ``(C, *box)``, in the orientation of the plan."""
+        index = dict(zip(self._image.label_axes, self._placed_box(frame, box), strict=True))
+        stored = source[tuple([index.get(axis, slice(None)) for axis in axes])]
+        turned = reorient(stored, axes, self._image.orientation, self._orientation)
+        whole = [slice(0, n) for n in lengths(box)]
+        return AxesImage(turned, axes).read(dict.fromkeys(frame, 0), whole)
+
     def _store(
         self, target: Any, axes: str, frame: dict[str, int], cell: Cell, values: AnyArray
     ) -> None:
@@ -299,8 +315,15 @@ class ZarrSink:
         one_frame = dict.fromkeys(frame, 0)
         without_pixels = AxesImage(np.broadcast_to(np.uint8(0), lengths(box)), axes)
         without_pixels.write(block, one_frame, values)
-        region = Region(axes, self._shape, (Part(box),)).reoriented(self._orientation, orientation)
-        return region.parts[0].box, reorient(block, axes, self._orientation, orientation)
+        turned = reorient(block, axes, self._orientation, orientation)
+        return self._placed_box(frame, cell.region), turned
+
+    def _placed_box(self, frame: dict[str, int], box: Box) -> Box:
+        """A box of a frame of the plan, along the axes of the labels as they are stored."""
+        axes, orientation = self._image.label_axes, self._image.orientation
+        parts = (Part(label_box(axes, frame, box)),)
+        region = Region(axes, self._shape, parts).reoriented(self._orientation, orientation)
+        return region.parts[0].box
 
 
 def predict_to_zarr(

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from napari_segkit.images.types import Labels
 
 from .candidates import SelectedObjects
+from .object_rows import numbers_of
 
 MIN_KEPT = 0.5  # least fraction of its area that an object keeps
 
@@ -40,32 +41,54 @@ def merge_segments(
             f"Objects of shape {ids.shape} do not fit confidence of {confidence.shape} and stuff "
             f"of {most_likely.shape} and {probability.shape}: give the same shape to all four."
         )
-    kept = _winning_pixels(ids, confidence, probability)
-    segments = np.zeros(ids.shape, np.int32)
-    things, index = np.unique(ids[kept], return_inverse=True)
-    segments[kept] = index + 1
-    rest = ~kept & (probability > 0)
-    large = np.bincount(most_likely[rest], minlength=len(stuff_positions)) >= max(min_area, 1)
-    new = np.where(large, len(things) + np.cumsum(large), 0)
-    segments[rest] = new[most_likely[rest]]
-    positions = np.append(class_of[things], np.asarray(stuff_positions, np.intp)[large])
-    scores, count = np.where(kept, confidence, probability), len(positions) + 1
-    pixels = np.bincount(segments.ravel(), minlength=count)[1:]
-    sums = np.bincount(segments.ravel(), scores.ravel(), minlength=count)[1:]
+    things = int(ids.max(initial=0))
+    won = won_pixels(ids, confidence, probability)
+    areas, left = (np.bincount(ids[mask], minlength=things + 1) for mask in (ids > 0, won))
+    kept = won & are_kept(areas, left)[ids.clip(0)]
+    segments, scores = segments_of(ids, confidence, most_likely, probability, kept, things)
+    last, values = things + len(stuff_positions), segments.ravel()
+    pixels = np.bincount(values, minlength=last + 1)[1:]
+    sums = np.bincount(values, scores.ravel(), last + 1)[1:]
+    positions = np.append(class_of[1 : things + 1], np.asarray(stuff_positions, np.intp))
+    large = are_large(pixels, things, min_area)
     return SelectedObjects(
-        segments,
-        positions.astype(np.intp),
-        (sums / pixels).astype(np.float32),
-        np.arange(len(positions)) >= len(things),
+        numbers_of(large)[segments],
+        positions[large].astype(np.intp),
+        (sums[large] / pixels[large]).astype(np.float32),
+        np.arange(last)[large] >= things,
     )
 
 
-def _winning_pixels(
+def won_pixels(
     ids: NDArray[np.int32], confidence: NDArray[np.float32], stuff: NDArray[np.floating]
 ) -> NDArray[np.bool_]:
-    """Pixels where objects win against stuff, without objects that lose most of their area."""
-    objects = np.maximum(ids, 0)
-    won = (ids > 0) & (confidence > 0) & (confidence >= stuff)
-    area = np.bincount(objects.ravel())
-    left = np.bincount(objects[won], minlength=len(area))
-    return won & (left >= MIN_KEPT * area)[objects]
+    """Pixels where objects win against stuff."""
+    return np.asarray((ids > 0) & (confidence > 0) & (confidence >= stuff))
+
+
+def are_kept(areas: NDArray[np.integer], left: NDArray[np.integer]) -> NDArray[np.bool_]:
+    """Which objects keep enough of their area, by the pixels that they have and that they won."""
+    return np.asarray(left >= MIN_KEPT * areas)
+
+
+def segments_of(
+    ids: NDArray[np.int32],
+    confidence: NDArray[np.float32],
+    most_likely: Labels,
+    probability: NDArray[np.floating],
+    kept: NDArray[np.bool_],
+    last: int,
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Ids of objects where these are kept, else the number of the stuff class after the last id.
+
+    Also the score of each pixel.
+    """
+    stuff = np.where(probability > 0, last + 1 + most_likely.astype(np.int32), 0)
+    segments = np.where(kept, ids, stuff).astype(np.int32)
+    return segments, np.where(kept, confidence, probability).astype(np.float32)
+
+
+def are_large(pixels: NDArray[np.integer], things: int, min_area: int) -> NDArray[np.bool_]:
+    """Which segments of so many pixels stay: things that have any, and stuff of enough."""
+    least = np.where(np.arange(len(pixels)) < things, 1, max(min_area, 1))
+    return np.asarray(pixels >= least)

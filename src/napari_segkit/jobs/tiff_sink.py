@@ -67,6 +67,7 @@ class TiffSink(ZarrSink):
 
     def _check(self) -> None:
         check_output_path(self.target, overwrite=self._overwrite)
+        self._check_table()
 
     def _contents(self, *, uncertainty: bool) -> dict[Path, tuple[Any, FileMetadata]]:
         """The array of each file and what is stored with it; the labels get their name last."""
@@ -102,8 +103,6 @@ def is_too_large(
     probabilities: bool,
 ) -> bool:
     """Whether a prediction does not fit into memory but can go through a folder."""
-    if model.stuff is not None:
-        return False
     oriented = reorient_image(image, model.orientation)
     try:
         plan = unmeasured_plan(model, oriented, tile, config, None)

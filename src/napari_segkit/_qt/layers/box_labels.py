@@ -1,6 +1,8 @@
 """A temporary Labels layer that covers a part of an image."""
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 from napari.layers import Labels
@@ -13,6 +15,8 @@ from .layer_classes import set_class_colors
 from .layer_registry import LayerRegistry
 from .prediction_look import add_prediction, dress
 from .snapshots import Placement, Snapshot, placement, without_channels
+
+SWITCH_SECONDS = 0.0005
 
 
 class BoxLabels:
@@ -61,8 +65,23 @@ class BoxLabels:
         layer.editable = False
         set_class_colors(layer, self._classes)
         dress(layer)
-        add_prediction(self._registry, layer, select=False)
+        with switching_threads_often():
+            add_prediction(self._registry, layer, select=False)
         return layer
+
+
+@contextmanager
+def switching_threads_often() -> Iterator[None]:
+    """Let a network compute while napari adds a layer, in a quarter of a second of Python.
+
+    Between two of its layers, the network waits for Python's lock: 5 ms each time, as is usual.
+    """
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_SECONDS)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(usual)
 
 
 def _replace(layer: Labels, pixels: AnyArray, translate: AnyArray) -> None:

@@ -5,7 +5,15 @@ from qtpy.compat import isalive
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QGuiApplication
 
-from napari_segkit import ModelSpec, PredictConfig, Segmenter, TileConfig, TrainConfig, draw_labels
+from napari_segkit import (
+    ModelSpec,
+    PredictConfig,
+    Segmenter,
+    TileConfig,
+    TrainConfig,
+    draw_labels,
+    merge_panoptic,
+)
 from napari_segkit._qt.docks.predict.predict_dock import PredictDock
 from napari_segkit._qt.docks.predict.where import Place
 from napari_segkit._qt.session.session import session
@@ -271,6 +279,20 @@ def test_a_result_goes_to_a_folder_and_is_shown_from_there(ready, viewer, traine
     ready.write_to.overwrite.value = True
     assert press(qtbot, ready) is not layer
     assert layer not in viewer.layers
+
+
+@pytest.mark.slow
+def test_segments_of_a_merged_model_go_to_a_folder(ready, trained, qtbot, tmp_path):
+    ids = np.zeros(PIXELS.shape, np.int32)
+    ids[4:20, 4:20], ids[40:60, 20:40] = 1, 2
+    instance = Segmenter(ModelSpec("pixels", objects="components"), device="cpu").fit(PIXELS, ids)
+    ready.session.segmenter = merged = merge_panoptic(trained, instance, stuff=[1, 2])
+    ready.write_to.place.value = True
+    ready.write_to.line.setText(str(tmp_path / "cells.zarr"))
+    layer = press(qtbot, ready)
+    expected = merged.predict_objects(PIXELS)
+    np.testing.assert_array_equal(full_resolution(layer), expected.labels)
+    assert list(layer.features["kind"]) == list(expected.table["kind"])
 
 
 def test_files_are_predicted_into_a_folder(ready, trained, qtbot, tmp_path):
