@@ -4,7 +4,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from time import monotonic
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 import numpy as np
 from napari.layers import Image, Labels
@@ -34,6 +34,7 @@ from napari_segkit.steps import Failure, Step
 if TYPE_CHECKING:
     from napari_segkit._qt.session.task import Task
     from napari_segkit.inference.sink import NewestSink
+    from napari_segkit.models.pixels.classifier import PixelClassifier
     from napari_segkit.trained_model import TrainedModel
 
 MAX_PIXELS = 2**22  # of a view that is predicted unasked
@@ -165,7 +166,8 @@ class ViewPreview(QObject):
             return None
         segmenter = Segmenter(model.spec, device=self._session.segmenter.device)
         other = {**model.provenance, "id": f"{model.identity} coarse"}
-        segmenter.trained = replace(model, network=model.network.coarser(), provenance=other)
+        network = cast("PixelClassifier", model.network).coarser()
+        segmenter.trained = replace(model, network=network, provenance=other)
         return segmenter
 
     def _on_step(self, step: Step) -> None:
