@@ -21,7 +21,7 @@ from qtpy.compat import isalive
 from qtpy.QtCore import QSettings, Qt
 from qtpy.QtWidgets import QDockWidget, QMainWindow
 
-from napari_segkit._qt.session import background, spare_models
+from napari_segkit._qt.session import background, garbage, spare_models
 
 SOON_MS = 20
 
@@ -54,6 +54,15 @@ def short_waits(monkeypatch):
     yield
     for call in filter(isalive, list(background._calls)):  # a later test is not theirs
         call.cancel()
+
+
+@pytest.fixture(autouse=True)
+def freezes(monkeypatch):
+    """Whether objects are frozen, last; here it is the tests that freeze them."""
+    calls = [False]
+    fake = SimpleNamespace(freeze=lambda: calls.append(True), unfreeze=lambda: calls.append(False))
+    monkeypatch.setattr(garbage, "gc", fake)
+    return calls
 
 
 @pytest.fixture(autouse=True)

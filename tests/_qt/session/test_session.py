@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from napari.utils import progress
 from napari.utils._proxies import PublicOnlyProxy
-from qtpy.QtWidgets import QPushButton
+from qtpy.QtWidgets import QApplication, QPushButton
 
 from napari_segkit import Segmenter
 from napari_segkit._qt.session.background import call_once
@@ -97,6 +97,23 @@ def test_one_at_a_time(viewer_session, qtbot):
     viewer_session.stop()
     wait_for(qtbot, task)
     wait_for(qtbot, viewer_session.run(count(3)))
+
+
+def test_garbage_is_searched_among_new_objects_only_while_it_works(viewer_session, qtbot, freezes):
+    task = viewer_session.run(count(3))
+    assert freezes[-1]
+    wait_for(qtbot, task)
+    qtbot.waitUntil(lambda: not freezes[-1])
+
+
+def test_that_is_so_until_all_windows_have_ended_their_work(make_light_viewer, qtbot, freezes):
+    one, two = session(make_light_viewer()), session(make_light_viewer())
+    first, second = one.run(count(1)), two.run(count(10**6, pause=0.001))
+    wait_for(qtbot, first)
+    QApplication.processEvents()
+    assert freezes[-1]
+    second.stop()
+    qtbot.waitUntil(lambda: not freezes[-1])
 
 
 def test_only_generators_are_accepted(viewer_session):

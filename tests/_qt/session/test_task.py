@@ -176,6 +176,23 @@ def test_a_waiting_task_goes_on_by_itself_when_its_time_is_over(qtbot, recorder)
     assert ("returned", "done") in recorder.events
 
 
+def test_a_task_that_is_held_waits_longer_than_it_wanted(qtbot):
+    went_on = threading.Event()
+
+    def work():
+        yield Waiting(1, 2, 0.01)
+        went_on.set()
+
+    task = Task(work())
+    task.hold(True)
+    with qtbot.waitSignal(task.yielded, timeout=5000):
+        task.start()
+    assert not went_on.wait(0.1)
+    with qtbot.waitSignal(task.finished, timeout=5000):
+        task.hold(False)
+    assert went_on.is_set()
+
+
 def test_a_task_that_was_paused_still_waits(qtbot):
     taken = []
     task = Task(waiting(taken, total=2))

@@ -16,6 +16,7 @@ from napari_segkit._qt.layers.layer_watcher import Listener, emitters_of
 from napari_segkit._qt.layers.snapshots import Snapshot as LayerCopy
 from napari_segkit._qt.layers.unwrap_proxy import unwrapped
 from napari_segkit._qt.layers.view_region import Index
+from napari_segkit._qt.session.garbage import skip_what_is_here
 from napari_segkit._qt.session.session import Session
 from napari_segkit._qt.session.task import Task
 from napari_segkit._qt.widgets.gui_messages import error_text
@@ -182,6 +183,7 @@ class LiveTraining(QObject):
 
     def _begin(self) -> None:
         """Watch the labels; what was painted while the images were read is sent at once."""
+        skip_what_is_here(self._session)  # libraries are loaded by now
         if model_info(self._segmenter.spec.name).has_masks or not self.data.rows:
             self.note = f"{self.note} {LATER}".strip()
         else:

@@ -7,13 +7,14 @@ from typing import Any
 
 from napari.utils.notifications import show_error
 from napari.viewer import Viewer
-from qtpy.QtCore import Signal
+from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import QLabel, QWidget
 
 from napari_segkit._qt.layers.layer_registry import LayerRegistry
 from napari_segkit.error_messages import failure
 from napari_segkit.steps import Failure, Job, Writer
 
+from .garbage import search_everywhere, skip_what_is_here
 from .progress_bar import Progress
 from .task import Task
 
@@ -106,6 +107,7 @@ class Runner(LayerRegistry):
         task.finished.connect(self._on_finished)
         task.setObjectName(job.title)
         self._task, self._title = task, job.title
+        skip_what_is_here(self)
         self.busy_changed.emit(True)  # before: it must not have changed the model yet
         self._hold_behind(True)
         task.start_thread()  # which works while napari makes its bar, and processes events
@@ -208,8 +210,13 @@ class Runner(LayerRegistry):
         self._notify_error()
         self._close_progress()
         self._task = None
+        QTimer.singleShot(0, self._on_idle)  # its layers are removed first
         self._hold_behind(False)
         self.busy_changed.emit(False)
+
+    def _on_idle(self) -> None:
+        if self._task is None:
+            search_everywhere(self)
 
     def _slow_down_spinner(self) -> None:
         """Let napari's spinner turn slowly: it is drawn with the cores that compute."""
@@ -242,6 +249,7 @@ class Runner(LayerRegistry):
             self._task.hold(held)
 
     def _on_window_closed(self) -> None:
+        search_everywhere(self)
         for task in (self._task, self._beside, *self._behind):
             if task is not None:
                 task.abandon()

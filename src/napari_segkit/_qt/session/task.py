@@ -81,7 +81,7 @@ class _Worker(threading.Thread):
                 return
             is_woken = self.awake.wait(step.seconds if isinstance(step, Waiting) else None)
             self.awake.clear()
-            if not (is_woken or self.paused.is_set()):
+            if not (is_woken or self.paused.is_set() or self.held.is_set()):
                 return
 
     def send(self, command: object) -> None:

@@ -226,10 +226,14 @@ def _axis_directions(number: int, shares: Tensor) -> Tensor:
 
 
 def _cell_centres(values: Tensor, axis: int, step: int) -> Tensor:
-    """Values at the centre of each cell of `step` pixels."""
+    """Values at the centre of each cell of `step` pixels; of a last one cut before it, the last."""
+    if step == 1:
+        return values
     length = values.shape[axis]
-    centres = torch.arange(0, length, step, device=values.device) + step // 2
-    return values if step == 1 else values.index_select(axis, centres.clamp_(max=length - 1))
+    centres = values[(*[slice(None)] * axis, slice(step // 2, None, step))]
+    if centres.shape[axis] * step < length:
+        centres = torch.cat([centres, values.narrow(axis, length - 1, 1)], axis)
+    return centres
 
 
 def _repeat_cells(values: Tensor, axis: int, step: int, length: int) -> Tensor:
