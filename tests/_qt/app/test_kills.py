@@ -124,11 +124,6 @@ def test_at_most_the_last_minute_of_strokes_is_lost(home, has_project):
         half, count = SIZE // 2, np.arange(len(times))
         kept = found[2 * (count // half), 2 * (count % half)] == 1 + count % 2
         lost.append(killed - times[~kept].min() if not kept.all() else 0.0)
-        LOG.info(
-            "killed after %.1f s: %d of %d strokes lost, of the last %.1f s",
-            moment,
-            (~kept).sum(),
-            len(times),
-            lost[-1],
-        )
+        missing = f"{int((~kept).sum())} of {len(times)} strokes, of the last {lost[-1]:.1f} s"
+        LOG.info("killed after %.1f s: lost %s", moment, missing)
     assert max(lost) <= LOST_AT_MOST
