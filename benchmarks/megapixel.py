@@ -17,13 +17,13 @@ from time import perf_counter, process_time
 
 import numpy as np
 import torch
+from light_unet import LIGHT
 from objects import SETS
-from tiles import LIGHT, LIGHT_OPTIONS, resident
 
 from napari_segkit import ModelSpec, Segmenter, TrainConfig
 
 METHODS = {
-    "light U-Net": ModelSpec("unet", encoder=LIGHT.split(":")[1], options=LIGHT_OPTIONS),
+    "light U-Net": LIGHT,
     "pixel classifier": ModelSpec("pixels"),
     "U-Net, distance": ModelSpec("unet", objects="distance"),
     "Mask R-CNN": ModelSpec("maskrcnn"),
@@ -78,6 +78,12 @@ def run_case(args: argparse.Namespace) -> None:
     peak = resident("VmHWM") - before
     a_megapixel = (s / image.size * 1e6 for s in seconds)
     print(json.dumps([*a_megapixel, peak / 2**20, int(labels.max())]))
+
+
+def resident(name: str) -> int:
+    """Bytes of memory, now (VmRSS) or at the peak (VmHWM)."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith(name)).split()[1]) * 1024
 
 
 def main() -> None:

@@ -170,6 +170,7 @@ def test_objects_of_a_region_are_those_in_memory(segmenter, tmp_path):
     assert 0.9 * len(expected) < len(found) <= len(expected)
 
 
+@pytest.mark.filterwarnings("ignore:.*begun before")
 def test_other_thresholds_are_another_prediction(segmenter, tmp_path):
     image, one, target = levels(), segmenter(), tmp_path / "a.zarr"
     steps = one.predict_tiles(image, out=target)
@@ -190,8 +191,7 @@ def mask_segmenter(make, monkeypatch):
     """Masks as a network might give them: of each tile the bright blobs, with scores."""
     one = Segmenter(ModelSpec("maskrcnn", encoder="resnet18"), device="cpu")
     one.trained = mask_model(make)
-    for module in ("instance", "instance_blocks"):
-        monkeypatch.setattr(f"napari_segkit.inference.{module}.tile_masks", blobs_of_tiles)
+    monkeypatch.setattr("napari_segkit.inference.runner.tile_masks", blobs_of_tiles)
     return one
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
@@ -26,6 +26,9 @@ from .plan import TilePlan, make_plan, unmeasured_plan
 from .progress import TileStep
 from .sink import MemorySink, ObjectSink, Sink, UncertaintySink
 from .three_axes import require_three_axes
+
+if TYPE_CHECKING:
+    from .runner import Runner
 
 
 @dataclass(frozen=True)
@@ -153,4 +156,6 @@ def _require_sink(sink: object, model: TrainedModel, config: PredictConfig) -> N
 class PredictTiles(Protocol):
     """Predicts tile by tile: one function for each kind of model."""
 
-    def __call__(self, request: PredictRequest, /) -> Generator[TileStep, object, LabelResult]: ...
+    def __call__(
+        self, request: PredictRequest, runner: "Runner" = ...
+    ) -> Generator[TileStep, object, LabelResult]: ...

@@ -2,7 +2,7 @@
 
 from collections.abc import Generator, Sequence
 from functools import partial
-from typing import TypeGuard
+from typing import TYPE_CHECKING, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,12 +25,18 @@ from .sink import MemorySink, ShowingSink, Sink, UncertaintySink
 from .tiles import tile_probabilities
 from .uncertainty import uncertainty_in
 
+if TYPE_CHECKING:
+    from .runner import Runner
 
-def predict_tiles(request: PredictRequest) -> Generator[TileStep, object, LabelResult]:
+
+def predict_tiles(
+    request: PredictRequest, runner: "Runner | None" = None
+) -> Generator[TileStep, object, LabelResult]:
     """Predict class labels tile by tile, except those that the sink already has."""
     plan = request.plan
     sink: Sink = request.sink or MemorySink(keep_probabilities=request.probabilities)
-    return (yield from predict_plan(plan, sink))
+    predict = runner.predict_plan if runner else predict_plan
+    return (yield from predict(plan, sink))
 
 
 def predict_plan(plan: TilePlan, sink: Sink) -> Generator[TileStep, object, LabelResult]:

@@ -13,19 +13,21 @@ from napari_segkit.instances.watershed import segment_objects
 from napari_segkit.label_result import LabelResult
 
 from . import three_axes
-from .blending import blend_frame
 from .levels import refined_levels, typical_size
 from .progress import Progress, TileStep
 from .request import PredictRequest
+from .runner import LOCAL, Runner
 from .sink import ObjectSink
 from .uncertainty import FrameUncertainty
 from .watershed_blocks import predict_blocks
 
 
-def predict_tiles(request: PredictRequest) -> Generator[TileStep, object, LabelResult]:
+def predict_tiles(
+    request: PredictRequest, runner: Runner = LOCAL
+) -> Generator[TileStep, object, LabelResult]:
     """Predict objects; a smoothing refines class probabilities, not boundary or distance levels."""
     if isinstance(request.sink, ObjectSink):
-        return (yield from predict_blocks(request, request.sink))
+        return (yield from predict_blocks(request, request.sink, runner))
     plan = request.plan
     others = three_axes.other_plans(plan, plan.frames())
     model, image = plan.model, plan.original
@@ -41,7 +43,7 @@ def predict_tiles(request: PredictRequest) -> Generator[TileStep, object, LabelR
     yield from three_axes.predict_others(plan, others, progress)
     for frame in () if progress.is_finishing else plan.frames():
         context = plan.context(plan.box(frame))
-        blended = yield from blend_frame(plan, frame, context, progress)
+        blended = yield from runner.blend_frame(plan, frame, context, progress)
         if blended is None:
             break
         uncertainty.add(frame, context.box, partial(levels_to_classes, blended, method))
