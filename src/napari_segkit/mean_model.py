@@ -71,6 +71,7 @@ def mean_of(models: Sequence[TrainedModel]) -> TrainedModel:
         network=MeanNetwork(networks).eval(),
         members=len(networks),
         object_size=median(m.object_size for m in models),
+        separation=_shared_separation(models),
         contrast=tuple(map(min, zip(*(m.contrast for m in models), strict=False))),
         white=max(m.white for m in models),
         intensities=_shared_intensities(models),
@@ -79,6 +80,12 @@ def mean_of(models: Sequence[TrainedModel]) -> TrainedModel:
         provenance=_provenance(models),
         refine=_shared_refinement(models),
     )
+
+
+def _shared_separation(models: Sequence[TrainedModel]) -> float | None:
+    """The median of those that were chosen."""
+    chosen = [m.separation for m in models if m.separation is not None]
+    return median(chosen) if chosen else None
 
 
 def require_mean(spec: ModelSpec, *, is_merged: bool = False) -> None:

@@ -55,6 +55,7 @@ def header(model: TrainedModel) -> Header:
         "tile_size": model.tile_size,
         "overlap": model.overlap,
         "patch": model.patch,
+        "separation": model.separation,
         "members": model.members,
         "nonzero": model.nonzero,
         "object_size": model.object_size,
@@ -96,6 +97,7 @@ def read_header(written: Header) -> TrainedModel:
         tile_size=tile_size,
         overlap=_edges(written["overlap"], "overlap"),
         patch=_edges(written.get("patch", []), "patch"),
+        separation=_separation(written.get("separation")),
         members=as_whole(written.get("members", 1), "members"),
         nonzero=as_typed(written["nonzero"], bool, "nonzero"),
         object_size=as_number(written.get("object_size", 0.0), "object size", 0, MAX_OBJECT_SIZE),
@@ -111,6 +113,10 @@ def read_header(written: Header) -> TrainedModel:
     if not all(map(le, model.tile_size, _largest_tile(model))):
         raise ValueError("invalid tile size")
     return model
+
+
+def _separation(value: object) -> float | None:
+    return None if value is None else as_number(value, "separation", 0, 1)
 
 
 def _largest_tile(model: TrainedModel) -> list[int]:

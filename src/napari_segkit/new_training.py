@@ -12,6 +12,7 @@ import torch
 from .config import CleanConfig, ModelSpec, TrainConfig
 from .devices import choose
 from .images.intensity import Statistics
+from .instances.watershed import SEPARATIONS
 from .models import choose_ndim, model_info, predicts_objects
 from .steps import Step
 from .trained_model import TrainedModel
@@ -20,7 +21,7 @@ from .training import trainer_of
 from .training.dataset import LabelledImages
 from .training.events import RefusedStep
 from .training.frozen_encoder import check_frozen
-from .training.held_out import HeldOut
+from .training.held_out import HeldOut, HeldOutImage
 from .training.hold_out import hold_out
 from .training.live_labels import LiveLabels
 from .training.prepare_data import prepare_data
@@ -32,6 +33,7 @@ from .training_set import TrainingSet
 from .validation import Validation, score_pixels
 
 T = TypeVar("T")
+SEPARATION_TILES = 24  # that are predicted to choose how readily objects are separated
 NOT_BEGUN = "The training has not begun, its images are still being read: send"
 
 
@@ -152,6 +154,26 @@ def with_thresholds(trainer: Trainer, trained: TrainedModel) -> TrainedModel:
     smoothed = replace(trained, refine=replace(trained.refine, clean=()))
     clean = (*validate.thresholds(smoothed), *others)
     return replace(trained, refine=replace(trained.refine, clean=clean))
+
+
+def with_separation(trainer: Trainer, trained: TrainedModel) -> TrainedModel:
+    """A pixel classifier that separates objects as agrees best with what it was trained on.
+
+    It hardly learns pixels by heart. The separation of other models is chosen by their validation.
+    """
+    setup = trainer.setup
+    if (
+        trained.separation is not None
+        or trained.info.training != "pixels"
+        or trained.spec.objects not in SEPARATIONS
+        or trainer.config.is_endless
+    ):
+        return trained
+    images = [HeldOutImage(*pair) for pair in setup.data.labelled.pairs]
+    held_out = HeldOut(None, "", images)
+    validation = Validation(held_out, trainer.config, setup.device, objects=True)
+    validation.limit(trainer.tiling, SEPARATION_TILES)
+    return replace(trained, separation=validation(trained).separation)
 
 
 def _no_thresholds(held_out: HeldOut) -> str:

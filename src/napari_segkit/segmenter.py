@@ -412,11 +412,11 @@ learning_rates
         if not trainer.state.history:
             return
         self.held_out = trainer.setup.held_out  # of labels as they are in the end
-        from .new_training import with_refinement_of, with_thresholds
+        from .new_training import with_refinement_of, with_separation, with_thresholds
 
         previous = self.trained
         self.previous, self.trained = previous, with_refinement_of(previous, trainer.result())
-        self.trained = with_thresholds(trainer, self.trained)
+        self.trained = with_separation(trainer, with_thresholds(trainer, self.trained))
         if trainer.failure is not None:
             raise trainer.failure
 

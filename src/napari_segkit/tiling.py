@@ -116,10 +116,14 @@ class Grid:
             for start, stop in zip(starts, [*starts[1:], self.shape[axis]], strict=True)
         ]
 
-    def weights(self, tile: Tile) -> NDArray[np.float32]:
-        """Blending weights of the pixels of ``tile.region``; they sum to 1 over all tiles."""
-        axes = [_axis_weights(self, axis, start) for axis, start in enumerate(tile.start)]
-        return reduce(np.multiply.outer, axes)
+    def weights(self, tile: Tile, part: Sequence[slice] | None = None) -> NDArray[np.float32]:
+        """Blending weights of the pixels of ``tile.region``; they sum to 1 over all tiles.
+
+        Those of a part of it are asked for by its pixels, counted from the first of the tile.
+        """
+        sides = part or [slice(None)] * len(tile.start)
+        along = [_axis_weights(self, axis, start) for axis, start in enumerate(tile.start)]
+        return reduce(np.multiply.outer, [w[s] for w, s in zip(along, sides, strict=True)])
 
 
 @dataclass(frozen=True)

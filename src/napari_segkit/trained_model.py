@@ -63,6 +63,7 @@ class TrainedModel:
     refine: RefineConfig = field(default_factory=RefineConfig)
     channel_names: tuple[str, ...] = ()  # by which channels are asked for; () without names
     patch: tuple[int, ...] = ()  # edges in training; (): those of a tile, which is never cut
+    separation: float | None = None  # of touching objects by a watershed; None: as by default
     members: int = 1  # networks whose mean probabilities it predicts: those of a `MeanNetwork`
 
     def __post_init__(self) -> None:
@@ -99,6 +100,7 @@ class TrainedModel:
             "object size": not 0 <= self.object_size < inf
             or (self.spec.objects and not self.object_size)
             or (predicts_objects(self.spec) and values[:1] != (0,)),
+            "separation": self.separation is not None and not 0 <= self.separation < 1,
             "members": type(self.members) is not int
             or not 1 <= self.members <= MAX_MEMBERS
             or (self.members > 1 and self.info.has_masks),

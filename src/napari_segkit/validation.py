@@ -23,6 +23,7 @@ from .inference.plan import TilePlan
 from .inference.request import PredictRequest
 from .models import KINDS
 from .refinement.cleanup import clean
+from .separation import choose_separation, separated_objects
 from .steps import drain
 from .tiling import Cell, Tiling
 from .trained_model import TrainedModel
@@ -146,21 +147,26 @@ class Validation:
         return PredictRequest(model, image, device=self.device, statistics=statistics, sink=sink)
 
     def _score_objects(self, model: TrainedModel) -> Score:
-        predictions, truths, images = [], [], 0
+        """The score with the separation of touching objects that agrees best."""
+        predictions: dict[float | None, list[AnyArray]] = {}
+        truths, images = [], 0
         for number, image in enumerate(self.images):
             places = self._places(number, model.ndim)
             images += bool(places)
             for cropped, truth, region in _crops(image, places, model):
                 request = replace(self._request(model, number, cropped, None), region=region)
-                predictions.append(drain(predict_tiles_of(model)(request)).labels)
+                for separation, labels in separated_objects(request):
+                    predictions.setdefault(separation, []).append(labels)
                 truths.append(truth)
-        report = evaluate(
-            predictions,
-            truths,
-            kind=KINDS[model.kind].metrics,
-            unlabelled=NOT_ANNOTATED,
-            labels_are="objects",
-        )
+        metrics = KINDS[model.kind].metrics
+        reports = {
+            each: evaluate(
+                labels, truths, kind=metrics, unlabelled=NOT_ANNOTATED, labels_are="objects"
+            )
+            for each, labels in predictions.items()
+        }
+        separation = choose_separation(reports)
+        report = reports[separation]
         return Score(
             float(report.f1[0.5]),
             report.iou,
@@ -170,6 +176,7 @@ class Validation:
             int(sum((truth != NOT_ANNOTATED).sum() for truth in truths)),
             report.truth_objects,
             images,
+            separation,
         )
 
 

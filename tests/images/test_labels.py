@@ -19,6 +19,7 @@ from napari_segkit.images.labels import (
     IGNORE,
     LabelsError,
     from_indices,
+    likeliest,
     looks_like_instance_ids,
     read_class_labels,
     to_indices,
@@ -47,6 +48,21 @@ def test_values_are_mapped_and_mapped_back(values, unlabelled):
     left_out = values == unlabelled
     assert (indices[left_out] == IGNORE).all()
     np.testing.assert_array_equal(from_indices(indices, classes)[~left_out], values[~left_out])
+
+
+@given(
+    hnp.arrays(
+        np.float32,
+        st.tuples(st.integers(1, 10), st.just(3), st.just(4)),
+        elements=st.sampled_from([-np.inf, -1, 0, 0.5, 1, 7]),
+    ),
+    st.integers(0, 300),
+)
+def test_the_likeliest_class_is_the_first_of_equal_ones(maps, first):
+    classes = range(first, first + len(maps))
+    found = from_indices(likeliest(maps), classes)
+    np.testing.assert_array_equal(found, maps.argmax(axis=0) + first)
+    assert found.dtype == np.min_scalar_type(classes[-1])
 
 
 @given(hnp.arrays(np.uint8, (6, 6), elements=st.integers(0, 4)), st.none() | st.integers(0, 4))

@@ -25,3 +25,21 @@ def test_the_middle_comes_first_and_changes_no_bit():
     assert in_order.keys() == from_middle.keys()
     for start, maps in in_order.items():
         np.testing.assert_array_equal(from_middle[start], maps)
+
+
+def test_cells_are_the_weighted_sums_of_their_tiles():
+    draw = np.random.default_rng(0)
+    outputs = {tile.start: draw.random((3, 64, 64), np.float32) for tile in GRID}
+    sums = np.zeros((3, *GRID.shape))
+    for tile in GRID:
+        inside = tuple(slice(0, side.stop - side.start) for side in tile.region)
+        output = outputs[tile.start][(slice(None), *inside)]
+        sums[(slice(None), *tile.region)] += output * GRID.weights(tile)
+    whole = GRID.single_cell()
+    cells = {cell.start: cell for cell in GRID.cells()}
+    for start, maps in blended(Blending(GRID, cells.values()), outputs).items():
+        region = (slice(None), *cells[start].region)
+        np.testing.assert_allclose(maps, sums[region], rtol=1e-6)
+    np.testing.assert_allclose(
+        blended(Blending(GRID, [whole]), outputs)[whole.start], sums, rtol=1e-6
+    )

@@ -19,7 +19,12 @@ IMAGE = np.random.default_rng(0).random((40, 48), np.float32)
 
 SOUND = [
     *(torch.zeros(0), torch.ones(2, 3), torch.ones(3).bfloat16()),
-    *(torch.tensor([1]), torch.tensor([True])),
+    *(
+        torch.tensor([1]),
+        torch.tensor([True]),
+        torch.full((2,), 3e38),
+        torch.tensor([1e300], dtype=torch.float64),
+    ),
 ]
 
 

@@ -52,6 +52,31 @@ def _touching():
     return ids
 
 
+@pytest.mark.parametrize(("depth", "separation", "count"), [
+    (0.25, None, 1), (0.25, 0.7, 1), (0.25, 0.85, 2), (0.4, 0.0, 1), (0.4, 0.7, 2),
+])  # fmt: skip
+def test_a_level_that_falls_between_two_objects_separates_them_if_asked_for(
+    depth, separation, count
+):
+    """A network that is unsure of the line between two nuclei."""
+    ids = np.zeros((40, 70), np.int32)
+    ids[_disc(ids.shape, (20, 22), 13)], ids[_disc(ids.shape, (20, 46), 13)] = 1, 2
+    one, two = (_perfect_probabilities(i, "distance") for i in ((ids > 0).astype(np.int32), ids))
+    bridge = (ids > 0)[None] & (np.abs(np.arange(70) - 34) < 7)
+    sure = np.where(bridge, np.eye(len(one), dtype=np.float32)[-1][:, None, None], one)
+    maps = (1 - depth) * sure + depth * two
+    found = segment_objects(maps, "distance", spacing=(1, 1), size=26.0, separation=separation)
+    assert found.labels.max() == count
+
+
+@pytest.mark.parametrize(("separation", "count"), [(0.3, 1), (0.4, 1), (0.6, 2), (None, 1)])
+def test_a_neck_is_cut_if_asked_for(separation, count):
+    ids = (_disc((40, 70), (20, 22), 13) | _disc((40, 70), (20, 45), 13)).astype(np.int32)
+    maps = _perfect_probabilities(ids, "boundary", size=26.0)
+    found = segment_objects(maps, "boundary", spacing=(1, 1), size=26.0, separation=separation)
+    assert found.labels.max() == count
+
+
 def _concave():
     """Two horseshoes, one inside the other's arms."""
     ids = np.zeros((90, 110), np.int32)

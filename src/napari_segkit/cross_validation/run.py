@@ -29,7 +29,7 @@ from napari_segkit.images.regions import as_region
 from napari_segkit.inference import predict_tiles_of
 from napari_segkit.inference.request import PredictRequest
 from napari_segkit.models import KINDS, as_spec, predicts_objects, resolve
-from napari_segkit.new_training import make_trainer, with_thresholds
+from napari_segkit.new_training import make_trainer, with_separation, with_thresholds
 from napari_segkit.segmenter import Segmenter
 from napari_segkit.steps import Failure, Finished, Step, drain, until_finish, warn_if_blocking
 from napari_segkit.trained_model import TrainedModel
@@ -237,7 +237,7 @@ class _Run:
             nonzero=self._nonzero,
         )
         yield from until_finish(trainer.steps(), place.of_training)
-        model = with_thresholds(trainer, trainer.result())
+        model = with_separation(trainer, with_thresholds(trainer, trainer.result()))
         if trainer.failure is not None:
             raise trainer.failure
         return model

@@ -33,8 +33,10 @@ class Statistics:
         shape = (-1, *(1,) * (pixels.ndim - 1))
         low = np.asarray(self.low, np.float64).reshape(shape)
         contrast = np.asarray(self.contrast).reshape(shape)
+        scaled = np.empty(pixels.shape, np.float32)
         with np.errstate(over="ignore"):  # `extreme_intensity` tells of it
-            scaled = ((pixels - low) / np.where(contrast > 0, contrast, 1)).astype(np.float32)
+            divisor = np.where(contrast > 0, contrast, 1)
+            np.divide(pixels - low, divisor, out=scaled, casting="unsafe")  # computed in float64
         missing = missing_pixels(pixels)
         return scaled if missing is None else np.where(missing, np.float32(0), scaled)
 

@@ -139,23 +139,27 @@ def to_indices(values: AnyArray, classes: Sequence[int]) -> NDArray[np.int16]:
     return np.where(order[indices] == values, indices, IGNORE).astype(np.int16)
 
 
-def likeliest(maps: NDArray[np.float32]) -> NDArray[np.intp]:
+def likeliest(maps: NDArray[np.float32]) -> NDArray[np.integer]:
     """Index of the highest of maps ``(classes, *spatial)``, the first of equal ones.
 
     Faster than ``argmax``, which goes from pixel to pixel.
     """
     if len(maps) > FEW_CLASSES:
         return maps.argmax(axis=0)
-    highest, indices = maps[0].copy(), np.zeros(maps.shape[1:], np.intp)
+    highest, indices = maps[0], np.zeros(maps.shape[1:], np.uint8)
     for index, values in enumerate(maps[1:], 1):
-        indices[values > highest] = index
-        np.maximum(highest, values, out=highest)
+        is_higher = (values > highest).view(np.uint8)
+        np.maximum(indices, is_higher * np.uint8(index), out=indices)  # far faster than a mask
+        highest = np.maximum(highest, values)
     return indices
 
 
 def from_indices(indices: AnyArray, classes: Sequence[int]) -> NDArray[np.unsignedinteger]:
     """Class value of each index, in the smallest unsigned dtype."""
-    return np.asarray(classes, np.min_scalar_type(max(classes)))[indices]
+    dtype = np.min_scalar_type(max(classes))
+    if list(classes) == list(range(len(classes))):
+        return indices.astype(dtype)
+    return np.asarray(classes, dtype).take(indices)
 
 
 def looks_like_instance_ids(values: AnyArray, unlabelled: int | None) -> bool:

@@ -49,10 +49,8 @@ class Blending:
         """Add outputs of tiles; return the cells that they complete, ``(outputs, *cell)``."""
         complete = []
         for tile, output in zip(tiles, outputs, strict=True):
-            inside = tuple([slice(0, axis.stop - axis.start) for axis in tile.region])
-            weighted = output[(slice(None), *inside)] * self._grid.weights(tile)
             for cell in self._cells[tile.start]:
-                self._waiting[cell.start][tile.start] = weighted
+                self._waiting[cell.start][tile.start] = output
                 if self._add_waiting(cell):
                     complete.append((cell, self._sums.pop(cell.start)))
         return complete
@@ -67,34 +65,34 @@ class Blending:
             self._added[cell.start] += 1
         return True
 
-    def _add_to_cell(self, cell: Cell, tile: Tile, weighted: NDArray[np.float32]) -> None:
+    def _add_to_cell(self, cell: Cell, tile: Tile, output: NDArray[np.float32]) -> None:
         shared = [
             slice(max(c.start, t.start), min(c.stop, t.stop))
             for c, t in zip(cell.region, tile.region, strict=True)
         ]
-        inside = _relative(shared, cell.start)
-        sums = self._sums[cell.start] = self._grown(cell, tile, len(weighted), inside)
+        inside, part = _relative(shared, cell.start), _relative(shared, tile.start)
+        weighted = output[(slice(None), *part)] * self._grid.weights(tile, part)
+        sums = self._sums.get(cell.start)
+        lengths = self._room(cell, tile, inside)
+        if sums is None and weighted.shape[1:] == lengths:
+            self._sums[cell.start] = weighted
+            return
+        if sums is None or sums.shape[1:] != lengths:
+            sums = self._sums[cell.start] = _grown(sums, (len(weighted), *lengths))
         target = sums[(slice(None), *inside)]
-        target += weighted[(slice(None), *_relative(shared, tile.start))]
+        target += weighted
 
-    def _grown(
-        self, cell: Cell, tile: Tile, outputs: int, inside: Sequence[slice]
-    ) -> NDArray[np.float32]:
-        """The sums of a cell with room for another tile: its first tiles reach only a part of it.
+    def _room(self, cell: Cell, tile: Tile, inside: Sequence[slice]) -> tuple[int, ...]:
+        """Edges of the sums of a cell with another tile: its first tiles reach only a part of it.
 
         Rows of cells that wait for the next row of tiles hold no more than their overlap with it.
         """
-        lengths = [side.stop - side.start for side in cell.region]
-        before = self._sums.get(cell.start)
-        if tile is not cell.tiles[-1] and len(cell.tiles) <= 2 ** len(lengths):
-            known = [0] * len(lengths) if before is None else before.shape[1:]
-            lengths = [max(n, side.stop) for n, side in zip(known, inside, strict=True)]
-        if before is not None and before.shape[1:] == (*lengths,):
-            return before
-        sums = np.zeros((outputs, *lengths), np.float32)
-        if before is not None:
-            sums[(slice(None), *[slice(n) for n in before.shape[1:]])] = before
-        return sums
+        lengths = tuple([side.stop - side.start for side in cell.region])
+        if tile is cell.tiles[-1] or len(cell.tiles) > 2 ** len(lengths):
+            return lengths
+        sums = self._sums.get(cell.start)
+        known = [0] * len(lengths) if sums is None else sums.shape[1:]
+        return tuple([max(n, side.stop) for n, side in zip(known, inside, strict=True)])
 
 
 def blend_frame(
@@ -137,6 +135,14 @@ def _distance(tile: Tile, size: Sequence[int], middle: Sequence[float]) -> float
     """From the centre of a tile to a point, squared."""
     pairs = zip(tile.start, size, middle, strict=True)
     return sum((start + length / 2 - at) ** 2 for start, length, at in pairs)
+
+
+def _grown(sums: NDArray[np.float32] | None, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Sums with 0 where there were none."""
+    grown = np.zeros(shape, np.float32)
+    if sums is not None:
+        grown[tuple([slice(n) for n in sums.shape])] = sums
+    return grown
 
 
 def _relative(region: Sequence[slice], start: Sequence[int]) -> list[slice]:

@@ -111,7 +111,13 @@ def _separated(
         uncertainty = uncertainty_in(plan, frame, box, levels_to_classes(levels[own], method), how)
     levels = yield from refined_levels(plan, frame, context, levels, progress)
     spacing = plan.original.spacing[-plan.model.ndim :]
-    labels, classes = separate_objects(levels, method, spacing=spacing, size=typical_size(plan))
+    labels, classes = separate_objects(
+        levels,
+        method,
+        spacing=spacing,
+        size=typical_size(plan),
+        separation=plan.model.separation,
+    )
     if (outside := plan.outside(frame, context.box)) is not None:
         labels[outside] = classes[:, outside] = 0
     divided, shape = plan.box(frame), plan.frame_shape

@@ -2,7 +2,8 @@
 
 The constants were chosen together, one setting for nuclei and cells of 13 to 68 pixels in six data
 sets, on parts of the training images held out from training. Flooding by the distance to the
-boundary instead of the expected level gained nothing.
+boundary instead of the expected level gained nothing. How readily seeds are separated is chosen for
+each model by its validation.
 """
 
 from collections.abc import Sequence
@@ -20,27 +21,42 @@ from .level_targets import levels_to_classes, split_levels
 
 FOREGROUND = 0.5  # least probability of all classes but background
 SEED = 0.5  # seeds are where the expected level is higher (0 at the border, 1 in the middle)
-MIN_NECK = 0.4  # relative thickness: seeds are split at narrower necks
-SMOOTHING = 0.04  # sigma of the thickness, relative to the diameter
+# How readily seeds are split, below 1. "boundary": at necks of less than this relative thickness.
+# "distance": where the level falls by 1 - this between two peaks. The first is that of models whose
+# validation chose none.
+SEPARATIONS = {"boundary": (0.4, 0.3, 0.5, 0.6), "distance": (0.0, 0.7, 0.85)}
+SMOOTHING = 0.04  # sigma of the thickness or of the level, relative to the diameter
 SMALL_AREA = 0.03  # of a typical object: smaller holes are filled, smaller seeds dropped
 UNCERTAIN_AREA = 0.5  # least area at score 0, of a typical object; falls to 0 at score 1
 
 
 def segment_objects(
-    probabilities: NDArray[np.float32], objects_by: str, *, spacing: Sequence[float], size: float
+    probabilities: NDArray[np.float32],
+    objects_by: str,
+    *,
+    spacing: Sequence[float],
+    size: float,
+    separation: float | None = None,
 ) -> SelectedObjects:
     """Objects from network outputs ``(outputs, Y, X)`` or ``(outputs, Z, Y, X)``.
 
-    `spacing` is in world units per axis, `size` the typical diameter in pixels of the finest axis.
-    Objects are connected, and numbered from 1 in the order of their first pixels; the score is the
-    mean probability of the class.
+    `spacing` is in world units per axis, `size` the typical diameter in pixels of the finest axis,
+    `separation` one of the `SEPARATIONS`. Objects are connected, and numbered from 1 in the order
+    of their first pixels; the score is the mean probability of the class.
     """
-    labels, classes = separate_objects(probabilities, objects_by, spacing=spacing, size=size)
+    labels, classes = separate_objects(
+        probabilities, objects_by, spacing=spacing, size=size, separation=separation
+    )
     return _score_objects(labels, classes, uncertain_area(spacing, size))
 
 
 def separate_objects(
-    probabilities: NDArray[np.float32], objects_by: str, *, spacing: Sequence[float], size: float
+    probabilities: NDArray[np.float32],
+    objects_by: str,
+    *,
+    spacing: Sequence[float],
+    size: float,
+    separation: float | None = None,
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     """Ids of all objects in any order, also of uncertain ones, and the class probabilities."""
     classes = levels_to_classes(probabilities, objects_by)
@@ -49,9 +65,15 @@ def separate_objects(
     if objects_by == "components":
         return _components(classes, foreground), classes
     height = _expected_level(split_levels(probabilities, objects_by).sum(axis=0))
-    seeds = _large_components(foreground & (height > SEED), SMALL_AREA * typical)
+    smallest, sampling = SMALL_AREA * typical, np.divide(spacing, min(spacing))
+    seeds = _large_components(foreground & (height > SEED), smallest)
+    if separation is None:
+        separation = SEPARATIONS[objects_by][0]
+    sigma = SMOOTHING * size / sampling
     if objects_by == "boundary":
-        seeds = _split_seeds(seeds, spacing, SMOOTHING * size)
+        seeds = _split_at_necks(seeds, sampling, sigma, separation)
+    elif separation:
+        seeds = _split_at_peaks(seeds, height, sigma, smallest, 1 - separation)
     return _watershed(height, seeds, foreground), classes
 
 
@@ -118,16 +140,37 @@ def _large_components(mask: NDArray[np.bool_], smallest: float) -> NDArray[np.in
     return np.where(areas[components] < smallest, np.int32(0), components)
 
 
-def _split_seeds(
-    seeds: NDArray[np.int32], spacing: Sequence[float], sigma: float
+def _split_at_peaks(
+    seeds: NDArray[np.int32],
+    height: NDArray[np.float32],
+    sigma: NDArray[np.float64],
+    smallest: float,
+    prominence: float,
+) -> NDArray[np.int32]:
+    """Split seeds into the peaks of the level between which it falls so far (h-maxima).
+
+    So touching objects are separated at the level that lies between them, however high it is.
+    """
+    from skimage.morphology import local_maxima, reconstruction
+
+    level = np.where(seeds > 0, ndimage.gaussian_filter(height, sigma), np.float32(-1))
+    maxima = local_maxima(reconstruction(level - np.float32(prominence), level))  # type: ignore[no-untyped-call]
+    peaks = _large_components((seeds > 0) & maxima, smallest)
+    has_peak = np.zeros(int(seeds.max()) + 1, bool)
+    has_peak[seeds[peaks > 0]] = has_peak[0] = True
+    return np.where(has_peak[seeds], peaks, add_to_ids(seeds, int(peaks.max())))
+
+
+def _split_at_necks(
+    seeds: NDArray[np.int32], sampling: AnyArray, sigma: AnyArray, neck: float
 ) -> NDArray[np.int32]:
     """Split seeds at narrow necks, so that a gap in a boundary does not merge two objects."""
-    split, sampling, count = np.zeros_like(seeds), np.divide(spacing, min(spacing)), 0
+    split, count = np.zeros_like(seeds), 0
     for number, box in enumerate(ndimage.find_objects(seeds), 1):
         if box is None:
             continue
         around = tuple(slice(max(0, side.start - 1), side.stop + 1) for side in box)
-        peaks = _thickness_peaks(seeds[around] == number, sampling, sigma)
+        peaks = _thickness_peaks(seeds[around] == number, sampling, sigma, neck)
         parts, part_count = ndimage.label(peaks, np.ones((3,) * peaks.ndim))
         split[around][parts > 0] = parts[parts > 0] + count
         count += part_count
@@ -135,7 +178,7 @@ def _split_seeds(
 
 
 def _thickness_peaks(
-    seed: NDArray[np.bool_], sampling: AnyArray, sigma: float
+    seed: NDArray[np.bool_], sampling: AnyArray, sigma: AnyArray, neck: float
 ) -> NDArray[np.bool_]:
     """Where a seed is thick, down to its necks; all of it if it has no peak."""
     from skimage.morphology import local_maxima, reconstruction
@@ -143,8 +186,8 @@ def _thickness_peaks(
     if seed.all():
         return seed
     depth = ndimage.distance_transform_edt(seed, sampling=sampling)
-    depth = np.log(ndimage.gaussian_filter(depth, sigma / sampling).clip(MIN_NECK**2))
-    peaks = seed & local_maxima(reconstruction(depth + log(MIN_NECK), depth))  # type: ignore[no-untyped-call]
+    depth = np.log(ndimage.gaussian_filter(depth, sigma).clip(neck**2))
+    peaks = seed & local_maxima(reconstruction(depth + log(neck), depth))  # type: ignore[no-untyped-call]
     return peaks if peaks.any() else seed
 
 

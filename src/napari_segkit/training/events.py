@@ -89,6 +89,9 @@ class Score:
         models that predict classes.
     pixels, objects, images : int
         Labelled pixels, objects and images that were compared.
+    separation : float or None
+        How readily touching objects were separated, from 0 to 1: the value with which they agree
+        best with what is held out. None for models that do not separate objects by a watershed.
     """
 
     score: float
@@ -99,6 +102,7 @@ class Score:
     pixels: int = 0
     objects: int = 0
     images: int = 0
+    separation: float | None = None
 
 
 @dataclass(frozen=True)
@@ -119,7 +123,7 @@ class ValidationStep(Step):
         Loss on patches of what is held out; nan where it has none.
     train_loss : float
         Mean loss of the training since the last validation.
-    iou, dice, f1, ap, pixels, objects, images
+    iou, dice, f1, ap, pixels, objects, images, separation
         As in `Score`.
     """
 
@@ -137,6 +141,7 @@ class ValidationStep(Step):
     pixels: int = 0
     objects: int = 0
     images: int = 0
+    separation: float | None = None
 
     @property
     def basis(self) -> str:

@@ -134,6 +134,7 @@ def validation_step(
         score.pixels,
         score.objects,
         score.images,
+        score.separation,
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import cached_property
 from math import inf, isfinite, nan
 from statistics import fmean
+from typing import cast
 
 import numpy as np
 import torch
@@ -370,6 +371,7 @@ class Trainer:
             patch=self.patch,
             nonzero=data.nonzero,
             object_size=data.object_size,
+            separation=self._separation,
             statistics=self.state.statistics,
             contrast=data.contrast,
             white=data.white,
@@ -378,6 +380,12 @@ class Trainer:
             learning_rates=tuple(self.state.rates),
             provenance=self._provenance(),
         )
+
+    @property
+    def _separation(self) -> float | None:
+        """How readily objects are separated, as the validation of the weights chose."""
+        best = self.state.best
+        return None if best is None else cast("float | None", best.figures.get("separation"))
 
     def _provenance(self) -> dict[str, object]:
         return provenance(self.setup, self.state)

@@ -47,6 +47,7 @@ def _step(figures: Mapping[str, Any], total: int) -> ValidationStep:
         counts["pixels"],
         counts["objects"],
         counts["images"],
+        figures.get("separation"),
     )
 
 

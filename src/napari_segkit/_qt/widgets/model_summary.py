@@ -72,7 +72,10 @@ def training_summary(segmenter: Segmenter) -> str:
     provenance = trained.provenance
     number = f"{provenance['objects']:,} objects" if "objects" in provenance else "objects"
     sizes = f"; {provenance['sizes']}" if "sizes" in provenance else ""
-    return f"Trained on {number}, typically {trained.object_size:.0f} pixels wide{escape(sizes)}."
+    apart = trained.separation
+    separated = "" if apart is None else f" Touching ones are separated at {apart:g}."
+    wide = f"typically {trained.object_size:.0f} pixels wide{escape(sizes)}"
+    return f"Trained on {number}, {wide}.{separated}"
 
 
 def _untrained(segmenter: Segmenter) -> str:
