@@ -18,7 +18,7 @@ from napari_segkit import (
 )
 from napari_segkit.cluster import tasks, worker
 from napari_segkit.images.classes import LabelClass
-from napari_segkit.inference import runner
+from napari_segkit.inference import local_runner
 from napari_segkit.instances.candidates import SoftMasks
 from napari_segkit.steps import Finish, drain
 
@@ -132,7 +132,7 @@ def masks(make, monkeypatch):
         object_size=14.0,
         tile_size=(64, 64),
     )
-    monkeypatch.setattr(runner, "tile_masks", blobs)
+    monkeypatch.setattr(local_runner, "tile_masks", blobs)
     monkeypatch.setattr(tasks, "bytes_of", lambda _: worker.ModelBytes(b"", ""))
     monkeypatch.setattr(worker, "_loaded", lambda *_: model)
     return Segmenter.of_trained(model, device="cpu")

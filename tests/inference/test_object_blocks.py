@@ -191,7 +191,7 @@ def mask_segmenter(make, monkeypatch):
     """Masks as a network might give them: of each tile the bright blobs, with scores."""
     one = Segmenter(ModelSpec("maskrcnn", encoder="resnet18"), device="cpu")
     one.trained = mask_model(make)
-    monkeypatch.setattr("napari_segkit.inference.runner.tile_masks", blobs_of_tiles)
+    monkeypatch.setattr("napari_segkit.inference.local_runner.tile_masks", blobs_of_tiles)
     return one
 
 

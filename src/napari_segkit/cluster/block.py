@@ -13,10 +13,10 @@ from napari_segkit.images.intensity import Statistics
 from napari_segkit.images.regions import Box, union
 from napari_segkit.images.slices import slab_around
 from napari_segkit.images.types import AnyArray, Labels
+from napari_segkit.inference.local_runner import LOCAL
 from napari_segkit.inference.masks import TileMasks
 from napari_segkit.inference.plan import TilePlan
 from napari_segkit.inference.progress import Progress
-from napari_segkit.inference.runner import LOCAL
 from napari_segkit.inference.semantic import predict_cells
 from napari_segkit.steps import drain
 from napari_segkit.tiling import Cell, Grid, Tile, mirrored_indices

@@ -10,10 +10,11 @@ from napari_segkit.instances.candidates import MaskCandidates, SoftMasks
 from napari_segkit.label_result import LabelResult
 
 from .instance_blocks import predict_blocks
+from .local_runner import LOCAL
 from .masks import class_probabilities, merged_masks
 from .progress import Progress, TileStep
 from .request import PredictRequest
-from .runner import LOCAL, Runner
+from .runner import Runner
 from .sink import ObjectSink
 from .uncertainty import FrameUncertainty
 

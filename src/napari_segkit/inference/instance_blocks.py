@@ -17,6 +17,7 @@ from napari_segkit.instances.visible_masks import VisibleMasks
 from napari_segkit.io.array_files import read_arrays, write_arrays
 from napari_segkit.label_result import LabelResult
 
+from .local_runner import LOCAL
 from .masks import class_probabilities, merged_masks
 from .object_blocks import (
     BlockResult,
@@ -32,7 +33,7 @@ from .object_blocks import (
 from .plan import TilePlan
 from .progress import Progress, TileStep
 from .request import PredictRequest
-from .runner import LOCAL, Runner
+from .runner import Runner
 from .sink import ObjectSink
 from .uncertainty import uncertainty_in
 

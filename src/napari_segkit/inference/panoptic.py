@@ -14,12 +14,13 @@ from napari_segkit.steps import map_steps
 from napari_segkit.trained_model import TrainedModel
 
 from . import instance, watershed
+from .local_runner import LOCAL
 from .panoptic_blocks import predict_blocks
 from .panoptic_maps import Maps, combined_maps, most_likely_stuff, share_statistics
 from .plan import unmeasured_plan
 from .progress import TileStep
 from .request import PredictRequest
-from .runner import LOCAL, Runner
+from .runner import Runner
 from .sink import MemorySink, ObjectSink
 from .uncertainty import uncertainty_of
 

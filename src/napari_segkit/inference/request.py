@@ -3,7 +3,7 @@
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -24,11 +24,9 @@ from .copies import require_copies
 from .memory import require_memory
 from .plan import TilePlan, make_plan, unmeasured_plan
 from .progress import TileStep
+from .runner import Runner
 from .sink import MemorySink, ObjectSink, Sink, UncertaintySink
 from .three_axes import require_three_axes
-
-if TYPE_CHECKING:
-    from .runner import Runner
 
 
 @dataclass(frozen=True)
@@ -157,5 +155,5 @@ class PredictTiles(Protocol):
     """Predicts tile by tile: one function for each kind of model."""
 
     def __call__(
-        self, request: PredictRequest, runner: "Runner" = ...
+        self, request: PredictRequest, runner: Runner = ...
     ) -> Generator[TileStep, object, LabelResult]: ...

@@ -2,7 +2,7 @@
 
 from collections.abc import Generator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, TypeGuard
+from typing import TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,16 +21,14 @@ from .plan import TilePlan
 from .postprocess import labels_from_probabilities
 from .progress import Progress, TileStep
 from .request import PredictRequest
+from .runner import Runner
 from .sink import MemorySink, ShowingSink, Sink, UncertaintySink
 from .tiles import tile_probabilities
 from .uncertainty import uncertainty_in
 
-if TYPE_CHECKING:
-    from .runner import Runner
-
 
 def predict_tiles(
-    request: PredictRequest, runner: "Runner | None" = None
+    request: PredictRequest, runner: Runner | None = None
 ) -> Generator[TileStep, object, LabelResult]:
     """Predict class labels tile by tile, except those that the sink already has."""
     plan = request.plan

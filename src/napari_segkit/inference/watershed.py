@@ -17,10 +17,11 @@ from napari_segkit.label_result import LabelResult
 
 from . import three_axes
 from .levels import refined_levels, typical_size
+from .local_runner import LOCAL
 from .plan import TilePlan
 from .progress import Progress, TileStep
 from .request import PredictRequest
-from .runner import LOCAL, Runner
+from .runner import Runner
 from .sink import ObjectSink
 from .uncertainty import FrameUncertainty
 from .watershed_blocks import predict_blocks

@@ -19,6 +19,7 @@ from napari_segkit.label_result import LabelResult
 
 from .level_maps import level_plan
 from .levels import refined_levels, typical_size
+from .local_runner import LOCAL
 from .object_blocks import (
     BlockResult,
     Found,
@@ -35,7 +36,7 @@ from .part_sink import PartSink
 from .plan import TilePlan
 from .progress import Progress, TileStep
 from .request import PredictRequest
-from .runner import LOCAL, Runner
+from .runner import Runner
 from .sink import ObjectSink
 from .uncertainty import uncertainty_in
 
