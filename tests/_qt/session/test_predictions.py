@@ -1,3 +1,4 @@
+import sys
 from dataclasses import replace
 
 import dask.array as da
@@ -192,7 +193,9 @@ def test_labels_appear_while_they_are_predicted(predictions, viewer, whole, qtbo
         shown.extend((x.data.copy(), tuple(x.data_to_world((0, 0)))) for x in live)
 
     task.yielded.connect(look)
+    switching = sys.getswitchinterval()
     run(qtbot, task)
+    assert sys.getswitchinterval() == switching
     labels, corner = shown[-1]
     np.testing.assert_array_equal(labels, whole[10:70, 20:90])
     assert corner == tuple(viewer.layers["cells"].data_to_world((10, 20)))

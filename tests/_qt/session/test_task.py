@@ -32,6 +32,17 @@ def test_a_result_arrives_after_the_last_step_and_before_finished(qtbot, recorde
     assert recorder.events[-3:-1] == [("yielded", Step(5, 5)), ("returned", "done")]
 
 
+def test_signals_wait_until_somebody_may_listen(qtbot, qapp, recorder):
+    task = recorder.record(Task(count(3)))
+    task.start_thread()
+    assert task.wait(10)
+    qapp.processEvents()
+    assert recorder.names == []
+    with qtbot.waitSignal(task.finished, timeout=10_000):
+        task.send_signals()
+    assert recorder.names == ["yielded", "returned", "finished"]
+
+
 def test_signals_arrive_on_the_gui_thread_and_the_work_is_elsewhere(qtbot, recorder):
     work_threads = []
 

@@ -1,6 +1,8 @@
 """A temporary Labels layer that covers a part of an image."""
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 from napari.components import ViewerModel
@@ -14,6 +16,8 @@ from .layer_classes import set_class_colors
 from .layer_registry import LayerRegistry
 from .prediction_look import dress, put_below_painted
 from .snapshots import Placement, Snapshot, placement, without_channels
+
+SWITCH_SECONDS = 0.0005
 
 
 class BoxLabels:
@@ -60,15 +64,30 @@ class BoxLabels:
         """Add the layer below the labels that are painted on, the selection being kept."""
         selected = viewer.layers.selection.active
         record = LayerMetadata("preview", self._source.unique_id)
-        layer = viewer.add_labels(
-            pixels, name=self._name, metadata=record.as_metadata(), **transform
-        )
+        with switching_threads_often():
+            layer = viewer.add_labels(
+                pixels, name=self._name, metadata=record.as_metadata(), **transform
+            )
         layer.editable = False
         set_class_colors(layer, self._classes)
         dress(layer)
         put_below_painted(self._registry, layer, selected)
         viewer.layers.selection.active = selected
         return layer
+
+
+@contextmanager
+def switching_threads_often() -> Iterator[None]:
+    """Let a network compute while napari adds a layer, in a quarter of a second of Python.
+
+    Between two of its layers, the network waits for Python's lock: 5 ms each time, as is usual.
+    """
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_SECONDS)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(usual)
 
 
 def _replace(layer: Labels, pixels: AnyArray, translate: AnyArray) -> None:

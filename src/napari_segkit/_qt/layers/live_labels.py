@@ -11,7 +11,7 @@ from .box_labels import BoxLabels
 from .layer_registry import LayerRegistry
 from .snapshots import Snapshot
 
-LOOK_MS = 50  # between two looks whether there is anything to show
+LOOK_MS = 25  # between two looks for the first labels
 
 
 class LiveLabels(QObject):
@@ -36,11 +36,15 @@ class LiveLabels(QObject):
         self._timer.timeout.connect(self.update)
         self._timer.start()
 
+    def on_step(self) -> None:
+        """Show what is predicted by now; there are steps from now on."""
+        self._timer.stop()
+        self.update()
+
     def update(self) -> None:
         """Show what is predicted by now."""
         labels, box = self._prediction.shown(), self._prediction.box()
         if labels is not None and box is not None:
-            self._timer.stop()
             self._shown.show(labels, [side.start for side in box], self._prediction.axes)
 
     def remove(self) -> None:

@@ -61,7 +61,7 @@ class LayerPrediction:
         trained = self._segmenter.trained
         classes = () if trained is None else trained.classes
         live = LiveLabels(self._registry, self.source, self.kept, classes, task)
-        task.yielded.connect(live.update)
+        task.yielded.connect(live.on_step)
         task.finished.connect(live.remove)
 
 

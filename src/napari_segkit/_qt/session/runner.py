@@ -106,11 +106,12 @@ class Runner(LayerRegistry):
         task.finished.connect(self._on_finished)
         task.setObjectName(job.title)
         self._task, self._title = task, job.title
-        self.busy_changed.emit(True)  # before: napari processes events while it makes its bar
+        self.busy_changed.emit(True)  # before: it must not have changed the model yet
+        self._hold_behind(True)
+        task.start_thread()  # which works while napari makes its bar, and processes events
         self._progress = Progress(job.title, task.stop)
         self._slow_down_spinner()
-        self._hold_behind(True)
-        task.start()
+        task.send_signals()
         return task
 
     @property

@@ -190,13 +190,21 @@ class Task(QObject):
         return self._worker in _running
 
     def start(self) -> None:
-        """Start the thread."""
+        """Start the thread, and send its signals."""
+        self.start_thread()
+        self.send_signals()
+
+    def start_thread(self) -> None:
+        """Start the thread; no signal is sent before `send_signals`."""
         _running[self._worker] = self
         try:
             share_heap()
             self._worker.start()
         except RuntimeError as error:  # the system gives no more threads
             self._worker.fail(error)
+
+    def send_signals(self) -> None:
+        """Send the signals of the thread from now on."""
         self._timer.start()
 
     def stop(self) -> None:

@@ -9,6 +9,8 @@ from napari_segkit.config import ModelSpec
 from napari_segkit.models import Inputs
 from napari_segkit.models.in_channels import build_smp
 
+from .upsampling import use_upsampling_blocks
+
 
 def build(spec: ModelSpec, inputs: Inputs) -> nn.Module:
     """Build the architecture on the encoder, with the options of the spec."""
@@ -16,4 +18,7 @@ def build(spec: ModelSpec, inputs: Inputs) -> nn.Module:
     create = partial(create, **spec.options)
     if spec.name == "dpt":
         create = partial(create, dynamic_img_size=True)
-    return build_smp(create, str(spec.encoder), inputs.channels)
+    network = build_smp(create, str(spec.encoder), inputs.channels)
+    if spec.name == "unet":
+        use_upsampling_blocks(network)
+    return network
