@@ -1,12 +1,17 @@
 """Live training in napari's window: how soon its predictions come, and how long the window waits.
 
-Run with ``python benchmarks/bench_live.py [unet | pixels]``. Strokes are painted by a script on the
-sample of coins, scaled to 512 x 512 pixels (1024 x 1024 for the pixel classifier).
+Run with ``python benchmarks/bench_live.py [unet | pixels | throughput]``. Strokes are painted by a
+script on the sample of coins, scaled to 512 x 512 pixels (1024 x 1024 for the pixel classifier).
+The throughput is that of the U-Net in the window, and of a script without a window, each in
+processes of its own in turn.
 """
 
+import os
 import statistics
+import subprocess
 import sys
 import time
+from contextlib import closing
 
 import napari
 import numpy as np
@@ -17,11 +22,16 @@ from skimage.transform import resize
 
 from napari_segkit import ModelSpec, Segmenter, TrainConfig, session
 from napari_segkit._qt.docks.train.train_dock import TrainDock
+from napari_segkit.devices import leave_a_core
 from napari_segkit.models.presets import preset
+from napari_segkit.training.events import TrainStep
 
 STROKES = 3  # after the first prediction
 SECONDS = 8.0  # of training with the canvas still, between them
 LIMIT = 120.0
+ROUNDS, MEASURED = 3, 20.0  # seconds of each process whose throughput is measured
+FIRST = 5  # steps that do not count
+SCRIPT, STILL, PREVIEW = "a script", "Live, no preview", "Live"
 
 
 def scribbled(size):
@@ -55,7 +65,8 @@ def stroke(layer, number):
             layer.paint((size * (0.2 + 0.15 * number), size * 0.6 + x), 1 + number % 2)
 
 
-def main(name):
+def open_window(name):
+    """A window with an image, strokes and the Train dock; gives viewer, strokes and dock."""
     is_pixels = name == "pixels"
     image, labels = scribbled(1024 if is_pixels else 512)
     viewer = napari.Viewer()
@@ -66,20 +77,23 @@ def main(name):
     viewer.add_image(image, name="coins")
     layer = viewer.add_labels(labels, name="strokes")
     dock = TrainDock(viewer)
-    live = dock.live
     viewer.window.add_dock_widget(dock, name="Train")
     dock.set_config(TrainConfig() if is_pixels else fast.config)
     process(1)
-    wait(lambda: not live.switch.isEnabled())
+    wait(lambda: not dock.live.switch.isEnabled())
     warm_up(image, labels, spec)
+    return viewer, layer, dock
 
-    timer = EventLoopTimer()
+
+def main(name):
+    viewer, layer, dock = open_window(name)
+    live, timer = dock.live, EventLoopTimer()
     print_row("what", "seconds")
     print_row("---", "---")
     began = time.perf_counter()
     live.switch.click()
     print_row("switch to first prediction", f"{wait_for(lambda: live.shares.text(), began):.2f}")
-    process(1 if is_pixels else SECONDS)
+    process(1 if name == "pixels" else SECONDS)
     took = []
     for number in range(STROKES):
         began = time.perf_counter()
@@ -104,6 +118,73 @@ def main(name):
     viewer.close()
 
 
+def throughput():
+    """Compare steps per second in the window with those of a script."""
+    found = {name: [] for name in (SCRIPT, STILL, PREVIEW)}
+    for _ in range(ROUNDS):
+        for name, each in found.items():
+            command = [sys.executable, __file__, name]
+            each.append(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    rates = {
+        name: [statistics.median(column) for column in zip(*map(numbers, each), strict=True)]
+        for name, each in found.items()
+    }
+    print_row("training in", "steps a second", "steps a CPU second", "of the script's")
+    print_row("---", "---", "---", "---")
+    for name, (wall, cpu) in rates.items():
+        ratios = [own / bare for own, bare in zip((wall, cpu), rates[SCRIPT], strict=True)]
+        shares = ", ".join(f"{ratio:.2f}" for ratio in ratios)
+        print_row(name, f"{wall:.2f}", f"{cpu:.2f}", shares)
+
+
+def numbers(text):
+    return [float(word) for word in text.splitlines()[-1].split()]
+
+
+def print_rates(steps, began, cpu_began, cpu):
+    """Steps per second, and per CPU second of the threads that compute."""
+    wall = time.perf_counter() - began
+    print(steps / wall, steps / (cpu - cpu_began))
+
+
+def script_rates():
+    """The throughput of a script that trains with as many threads as the window does."""
+    leave_a_core()
+    fast, done = preset("fast on CPU"), 0
+    image, labels = scribbled(512)
+    segmenter = Segmenter(fast.spec, device="cpu")
+    with closing(segmenter.train_epochs(image, labels, fast.config.live())) as steps:
+        for step in steps:
+            done = step.done if isinstance(step, TrainStep) else done
+            if isinstance(step, TrainStep) and done == FIRST:
+                began, cpu_began = time.perf_counter(), time.process_time()
+            if done > FIRST and time.perf_counter() - began > MEASURED:
+                break
+        print_rates(done - FIRST, began, cpu_began, time.process_time())
+
+
+def window_rates(name):
+    """The throughput of Live with a canvas that nobody touches."""
+    _viewer, _, dock = open_window("unet")  # kept, or the window closes
+    dock.live.switch.click()
+    live = dock.live.live
+    if name == STILL:
+        live._timer.stop()  # which asks for previews
+    wait(lambda: live._step is None or live._step.done < FIRST)
+    if name == PREVIEW:
+        wait(lambda: not dock.live.shares.text())
+    first, began, cpu_began = live._step.done, time.perf_counter(), workers_time()
+    process(MEASURED)
+    print_rates(live._step.done - first, began, cpu_began, workers_time())
+    sys.stdout.flush()
+    os._exit(0)
+
+
+def workers_time():
+    """CPU seconds of all threads but the window's."""
+    return time.process_time() - time.thread_time()
+
+
 def warm_up(image, labels, spec):
     """Load the libraries."""
     config = TrainConfig(epochs=1, steps_per_epoch=1, batch_size=2, validation=None)
@@ -111,5 +192,11 @@ def warm_up(image, labels, spec):
     QApplication.processEvents()
 
 
+MODES = {"throughput": throughput, SCRIPT: script_rates}
+
 if __name__ == "__main__":
-    main(*sys.argv[1:2] or ["unet"])
+    mode = sys.argv[1] if len(sys.argv) > 1 else "unet"
+    if mode in MODES:
+        MODES[mode]()
+    else:
+        (window_rates if mode in (STILL, PREVIEW) else main)(mode)

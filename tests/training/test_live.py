@@ -86,6 +86,30 @@ def test_a_training_without_end_goes_on_until_it_is_told_to_finish(strokes):
     assert torch.equal(*(next(network.parameters()) for network in (copy.network, model.network)))
 
 
+def test_the_model_in_the_end_is_the_last_copy_if_few_steps_followed_it(strokes):
+    """A person waits for the end, and has seen what the copy predicts."""
+    for later, is_copy in ((1, True), (3, False)):
+        segmenter = Segmenter(SMALL)
+        steps = segmenter.train_epochs(*strokes, PLAIN)
+        run(steps, 10)
+        copy = steps.send(Snapshot()).model
+        run(steps, 10 + later)
+        _, model = finished(segmenter, steps)
+        assert (model.identity == copy.identity) == is_copy
+        assert len(model.history) == 10 if is_copy else 10 + later
+        assert model.provenance["trained_on"]
+
+
+def test_it_is_not_where_labels_came_after_the_copy(strokes):
+    segmenter = Segmenter(SMALL)
+    steps = segmenter.train_epochs(*strokes, PLAIN)
+    run(steps, 10)
+    copy = steps.send(Snapshot()).model
+    steps.send(AddLabels(0, (70, 70), np.full((4, 20), 2, np.uint8)))
+    _, model = finished(segmenter, steps)
+    assert model.identity != copy.identity
+
+
 @pytest.mark.parametrize(
     "make",
     [

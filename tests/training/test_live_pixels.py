@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig
 from napari_segkit.models.pixels.classifier import PixelClassifier
-from napari_segkit.steps import Finish, Waiting, drain
+from napari_segkit.steps import Finish, Step, Waiting, drain
 from napari_segkit.training import labelled_tiles, live_pixels
 from napari_segkit.training.commands import AddLabels, Snapshot
 from napari_segkit.training.events import LabelsStep, SnapshotStep, TrainStep, ValidationStep
@@ -220,6 +220,36 @@ def test_it_scores_by_strokes_once_nothing_was_painted_for_a_while(monkeypatch):
     live.finish()
     assert live.segmenter.held_out.how == "folds"
     assert torch.equal(before, live.segmenter.trained.network.weight)
+
+
+@pytest.mark.parametrize("is_ended", [False, True])
+def test_a_stroke_or_the_end_interrupts_a_score(monkeypatch, is_ended):
+    """Where there is a figure already, a person who ends it does not wait for another one."""
+    monkeypatch.setattr(live_pixels, "SCORE_AFTER", -1.0)
+    monkeypatch.setattr(live_pixels, "SCORE_PAUSE", 0.0)
+    image, labels = scene((96, 150))
+    live = Live(Segmenter("pixels"), image, labels)
+    live.paint(labels, (slice(30, 34), slice(6, 40)), 1)
+    live.step = next(live.steps)
+    while isinstance(live.step, TrainStep):
+        live.step = next(live.steps)
+    assert type(live.step) is Step  # the first fold was scored
+    scored = []
+    score = live_pixels.LivePixelTrainer._scores
+    monkeypatch.setattr(
+        live_pixels.LivePixelTrainer, "_scores", lambda *args: scored.append(1) or score(*args)
+    )
+    if is_ended:
+        live.finish()
+        assert not scored
+    else:
+        live.paint(labels, (slice(50, 53), slice(100, 140)), 2)
+        live.step = next(live.steps)
+        told = [s for s in live.wait() if isinstance(s, TrainStep | ValidationStep)]
+        assert [type(s) for s in told] == [TrainStep, ValidationStep]
+        live.finish()
+    require_same(live.segmenter, Segmenter("pixels").fit(image, labels, CONFIG))
+    assert "validation" in live.segmenter.trained.provenance
 
 
 def test_it_waits_for_the_time_to_score():

@@ -24,7 +24,7 @@ SEED = 0.5  # seeds are where the expected level is higher (0 at the border, 1 i
 # How readily seeds are split, below 1. "boundary": at necks of less than this relative thickness.
 # "distance": where the level falls by 1 - this between two peaks. The first is that of models whose
 # validation chose none.
-SEPARATIONS = {"boundary": (0.4, 0.3, 0.5, 0.6), "distance": (0.0, 0.7, 0.85)}
+SEPARATIONS = {"boundary": (0.4, 0.2, 0.3, 0.5, 0.6, 0.7), "distance": (0.0, 0.7, 0.85)}
 SMOOTHING = 0.04  # sigma of the thickness or of the level, relative to the diameter
 SMALL_AREA = 0.03  # of a typical object: smaller holes are filled, smaller seeds dropped
 UNCERTAIN_AREA = 0.5  # least area at score 0, of a typical object; falls to 0 at score 1

@@ -41,6 +41,9 @@ from .state import RECENT_BATCHES, RandomState
 from .trainer import Trainer
 from .training_setup import TrainingSetup
 
+COPY_STEPS = 20  # at most that may follow the copy which is the model in the end,
+COPY_SHARE = 0.2  # and their share of all steps
+
 
 class Movable(Protocol):
     """Targets of a batch: a tensor, or a list of them."""
@@ -315,6 +318,14 @@ class GradientTrainer(Trainer, Generic[M]):
             "number of steps done": self.state.schedule.done,
             "type of device": self.setup.device.type,
         }
+
+    def _recent_copy(self) -> TrainedModel | None:
+        """The copy that a person looks at, if few steps followed it and nothing better is known."""
+        copy, steps = self._copy, len(self.state.history)
+        if copy is None or self.state.best is not None:
+            return None
+        later = steps - len(copy.history)
+        return copy if later <= min(COPY_STEPS, COPY_SHARE * steps) else None
 
     def _model(self, network: nn.Module) -> TrainedModel:
         to_memory_format(network, torch.contiguous_format)  # as one that is read from a file

@@ -2,11 +2,9 @@
 
 from collections import deque
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import replace
 from time import perf_counter
-
-from torch import nn
 
 from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.labels import IGNORE
@@ -53,7 +51,8 @@ class LivePixelTrainer(PixelTrainer):
                 self.state.finished, is_last = False, True
                 self._is_learned &= self._tiles.settle()
         yield from self._told_fits()
-        if not self._is_scored and self.state.history:
+        has_figure = self._score is not None or self.state.validations
+        if self.state.history and not has_figure:  # else a person does not wait for another one
             yield from self._live_scores()
 
     def snapshot(self, batches: int = RECENT_BATCHES) -> TrainedModel:
@@ -71,7 +70,7 @@ class LivePixelTrainer(PixelTrainer):
         state, count = self.state, len(self._tiles.missing)
         is_cut = yield from self._compute_features(count + 1)
         if not self._is_learned and self._tiles.has_features:
-            state.history[:] = self._fit(*self._columns())
+            state.history[:] = self._fit(self.network, *self._columns())
             state.validated, state.images = 0, len(self._tiles)
             self._fits += 1
             self._score_due = max(self._score_due, perf_counter() + SCORE_AFTER)
@@ -99,14 +98,25 @@ class LivePixelTrainer(PixelTrainer):
             yield TrainStep(*self._done, self._fits, loss, seconds, state.images)
 
     def _live_scores(self) -> Iterator[Step]:
-        """Score the model on the labels as they are now, for a part of the time."""
+        """Score the model on the labels as they are now, for a part of the time.
+
+        A stroke or the end of the training interrupts it.
+        """
         began = perf_counter()
         self.state.best, self._is_scored = None, True
-        with _unchanged(self.network):
-            self._score = self._score_folds(self._folds())
+        network = deepcopy(self.network)
+        score = yield from self._score_folds(self._folds(), network, Step(*self._done))
+        if self._is_interrupted:
+            self._is_scored = False
+            return
+        self._score = score
         yield from self._scores(*self._done, self._fits)
         now = perf_counter()
         self._score_due = now + SCORE_PAUSE * (now - began)
+
+    @property
+    def _is_interrupted(self) -> bool:
+        return self.state.finished or not self._is_scored
 
     def _folds(self) -> list[AxesImage]:
         """Folds of the labels as they are now."""
@@ -134,13 +144,3 @@ class LivePixelTrainer(PixelTrainer):
             self._tiles.refresh(change.pair, change.box)
             self._is_learned = False
         self._is_scored = False
-
-
-@contextmanager
-def _unchanged(network: nn.Module) -> Iterator[None]:
-    """The network gets back what it has learned."""
-    learned = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    try:
-        yield
-    finally:
-        network.load_state_dict(learned)

@@ -14,7 +14,7 @@ from napari_segkit.images.axes_image import AxesImage
 from napari_segkit.images.labels import IGNORE
 from napari_segkit.instances.level_targets import LEVELS
 from napari_segkit.models import stride
-from napari_segkit.steps import Step
+from napari_segkit.steps import Step, drain
 from napari_segkit.tiling import PIXEL_TILE, fit_to_stride, read_mirrored, round_up
 
 from .events import Score, TrainStep
@@ -57,8 +57,8 @@ class PixelTrainer(Trainer):
         total = len(tiles) + ITERATIONS[self.data.ndim]
         yield from self._compute_features(total)
         state.finished, state.images = False, len(tiles)
-        self._score = self._score_folds(self.data.folds)
-        for done, loss in enumerate(self._fit(*self._columns()), len(tiles) + 1):
+        self._score = drain(self._score_folds(self.data.folds, self.network, Step(0, total)))
+        for done, loss in enumerate(self._fit(self.network, *self._columns()), len(tiles) + 1):
             state.schedule.tick()
             state.history.append(loss)
             yield TrainStep(done, total, 1, loss, state.schedule.seconds, state.images)
@@ -89,10 +89,12 @@ class PixelTrainer(Trainer):
                 break
         return bool(self._tiles.missing)
 
-    def _fit(self, features: Sequence[Tensor], targets: Sequence[Tensor]) -> Iterator[float]:
+    def _fit(
+        self, network: "PixelClassifier", features: Sequence[Tensor], targets: Sequence[Tensor]
+    ) -> Iterator[float]:
         """Fit to the pixels of some tiles; gives the loss of each iteration."""
         columns = join(features, targets, self.data.inputs.classes)
-        return fit(self.network, *columns, self.config.seed)
+        return fit(network, *columns, self.config.seed)
 
     def _columns(self) -> tuple[list[Tensor], list[Tensor]]:
         """Features ``(F, pixels)`` and class indices of the training pixels of each tile."""
@@ -113,10 +115,13 @@ class PixelTrainer(Trainer):
         step = validation_step(Step(1, 1), 1, self._score, nan, nan, True)
         return super()._provenance() | {"validation": figures_of(step)}
 
-    def _score_folds(self, folds_of: Sequence[AxesImage]) -> Score | None:
-        """Score of the pixels of each fold, by what is learned from the others.
+    def _score_folds(
+        self, folds_of: Sequence[AxesImage], network: "PixelClassifier", place: Step
+    ) -> Generator[Step, None, Score | None]:
+        """Score of the pixels of each fold, by what a network learns from the others.
 
-        Pixels next to another part are in no fold, so they are left out of both.
+        Pixels next to another part are in no fold, so they are left out of both. After each fold
+        it gives its place in the training, and may be interrupted.
         """
         if not folds_of or not self._tiles.has_features:
             return None
@@ -129,8 +134,11 @@ class PixelTrainer(Trainer):
         for fold in range(int(folds.max()) + 1):
             held, rest = folds == fold, folds != fold
             if held.any() and len(torch.bincount(targets[rest]).nonzero()) == classes:
-                deque(self._fit([features[:, rest]], [targets[rest]]), maxlen=0)
-                predicted[held] = self.network.column_logits(features[:, held]).argmax(0)
+                deque(self._fit(network, [features[:, rest]], [targets[rest]]), maxlen=0)
+                predicted[held] = network.column_logits(features[:, held]).argmax(0)
+            yield place
+            if self._is_interrupted:
+                return None
         scored = predicted >= 0
         if not scored.any():
             return None
@@ -138,6 +146,11 @@ class PixelTrainer(Trainer):
         own, truth = (self._classes_of(each[scored].cpu().numpy()) for each in (predicted, targets))
         images = sum(bool((np.asarray(f.data) >= 0).any()) for f in folds_of)
         return self.setup.score_pixels(own, truth, weights, self.data.classes, images)
+
+    @property
+    def _is_interrupted(self) -> bool:
+        """Whether a score is of no use any more."""
+        return False
 
     def _folded_columns(self, folds_of: Sequence[AxesImage]) -> tuple[Tensor, Tensor, Tensor]:
         """Features, class indices and folds of pixels that are in one, at most so many."""

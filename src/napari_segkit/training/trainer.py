@@ -72,6 +72,7 @@ class Trainer:
     def __init__(self, setup: TrainingSetup) -> None:
         self.setup, self.data, self.config = setup, setup.data, setup.config
         self.failure: Exception | None = None
+        self._copy: TrainedModel | None = None  # the last one, unless labels came since
         self.patch, self.tile_size, self.overlap = tiles(
             _planes_of(self.data.images, self.config),
             self.config,
@@ -179,19 +180,29 @@ class Trainer:
     def result(self) -> TrainedModel:
         """End the training and return its model, with the best weights if they were validated.
 
+        Where a person waits for the end, it is the last copy, if there is one of almost the same
+        weights: to measure batch statistics takes longer than a step.
+
         Returns
         -------
         TrainedModel
-            It holds the network itself, which takes no memory.
+            It holds the network itself, which takes no memory, or that of the copy.
         """
-        if self.state.best is None:
-            network = self._measured_if_possible(self.learned, self._fewer_batches)
-        else:
-            load_weights(self.learned, self.state.best.weights)
-            network = self.learned.eval()
-        model, setup = self._model(network), self.setup
-        record = {"trained_on": trained_on(self.data.labelled, setup.held_out)}
+        model = self._recent_copy()
+        if model is None:
+            model = self._model(self._final_network())
+        record = {"trained_on": trained_on(self.data.labelled, self.setup.held_out)}
         return replace(model, provenance=model.provenance | record)
+
+    def _final_network(self) -> nn.Module:
+        if self.state.best is None:
+            return self._measured_if_possible(self.learned, self._fewer_batches)
+        load_weights(self.learned, self.state.best.weights)
+        return self.learned.eval()
+
+    def _recent_copy(self) -> TrainedModel | None:
+        """The last copy, if it can be the model in the end."""
+        return None
 
     def _events(self) -> Generator[Step, None, None]:
         """Train, without commands; ends soon after `state.finished` is set."""
@@ -227,7 +238,9 @@ class Trainer:
                     return CheckpointStep(event.done, event.total, path)
                 case Snapshot():
                     self._require_trained()
-                    return SnapshotStep(event.done, event.total, self.snapshot(self._fewer_batches))
+                    copy = self.snapshot(self._fewer_batches)
+                    self._copy = copy if self.config.is_endless else None
+                    return SnapshotStep(event.done, event.total, copy)
                 case AddLabels():
                     return self._add_labels(command, event)
                 case _:
@@ -245,6 +258,7 @@ class Trainer:
             )
         if (change := live.add(command)) is not None:
             self._labels_changed(change)
+            self._copy = None
             state.best, state.stale = None, 0  # of other labels
             state.validated = min(state.validated, max(0, len(state.history) - 1))
             if change.is_held_out:

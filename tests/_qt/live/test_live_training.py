@@ -10,7 +10,7 @@ from napari_segkit._qt.live import live_box, live_training, preview
 
 CONFIG = TrainConfig(steps_per_epoch=5, batch_size=2, tile=TileConfig(tile_size=32))
 SIZE = 64
-SOON = 60_000  # ms
+SOON = 300_000  # ms
 NOT_IN_VIEW = "cells is not in view."
 
 
@@ -99,6 +99,23 @@ def test_what_is_painted_is_learned_and_the_view_is_predicted(viewer, dock, qtbo
         layer.data, dock.session.segmenter.predict(viewer.layers["cells"])
     )
     assert dock.start.value == "current"  # pressed again, it goes on
+
+
+def test_a_large_view_of_the_pixel_classifier_is_coarse_first(viewer, dock, qtbot, monkeypatch):
+    monkeypatch.setattr(preview, "COARSE_FROM", 0)
+    session(viewer).segmenter = Segmenter("pixels", device="cpu")
+    live, views = switch_on(dock, qtbot), []
+    qtbot.waitUntil(lambda: not live._preview.is_busy, timeout=SOON)
+    live._preview.shown.connect(views.append)
+    viewer.layers["strokes"].paint((40, 10), 1)
+    qtbot.waitUntil(lambda: len(views) == 2, timeout=SOON)
+    coarse, exact = (view.labels for view in views)
+    np.testing.assert_array_equal(coarse, np.kron(coarse[::2, ::2], np.ones((2, 2), coarse.dtype)))
+    np.testing.assert_array_equal(coarse[1::2, 1::2], exact[1::2, 1::2])
+    segmenter = Segmenter("pixels", device="cpu")
+    segmenter.trained = live.model
+    np.testing.assert_array_equal(exact, segmenter.predict(viewer.layers["cells"]))
+    switch_off(dock, qtbot)
 
 
 def test_a_new_class_is_learned_by_starting_anew_with_what_was_learned(viewer, dock, qtbot):

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
-from napari.components import ViewerModel
 from napari.layers import Labels
 
 from napari_segkit.images.classes import LabelClass
@@ -14,7 +13,7 @@ from napari_segkit.images.types import AnyArray
 
 from .layer_classes import set_class_colors
 from .layer_registry import LayerRegistry
-from .prediction_look import dress, put_below_painted
+from .prediction_look import add_prediction, dress
 from .snapshots import Placement, Snapshot, placement, without_channels
 
 SWITCH_SECONDS = 0.0005
@@ -43,13 +42,12 @@ class BoxLabels:
 
     def show(self, pixels: AnyArray, start: Sequence[int], axes: str) -> None:
         """Show these labels, which begin at a pixel of the image with these axes."""
-        viewer = self._registry.viewer
         if self.is_closed:
             return
         place = placement(self._source, without_channels(self._source, axes))
         transform = moved(place, start)
         if self._layer is None:
-            self._layer = self._add(viewer, pixels.copy(), transform)
+            self._layer = self._add(pixels.copy(), transform)
         else:
             _replace(self._layer, pixels, transform["translate"])
 
@@ -60,19 +58,15 @@ class BoxLabels:
         if viewer is not None and layer in viewer.layers:
             viewer.layers.remove(layer)
 
-    def _add(self, viewer: ViewerModel, pixels: AnyArray, transform: Placement) -> Labels:
+    def _add(self, pixels: AnyArray, transform: Placement) -> Labels:
         """Add the layer below the labels that are painted on, the selection being kept."""
-        selected = viewer.layers.selection.active
         record = LayerMetadata("preview", self._source.unique_id)
-        with switching_threads_often():
-            layer = viewer.add_labels(
-                pixels, name=self._name, metadata=record.as_metadata(), **transform
-            )
+        layer = Labels(pixels, name=self._name, metadata=record.as_metadata(), **transform)
         layer.editable = False
         set_class_colors(layer, self._classes)
         dress(layer)
-        put_below_painted(self._registry, layer, selected)
-        viewer.layers.selection.active = selected
+        with switching_threads_often():
+            add_prediction(self._registry, layer, select=False)
         return layer
 
 

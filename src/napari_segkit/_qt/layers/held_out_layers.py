@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from napari_segkit.images.layer_metadata import LayerMetadata
 
+from .add_layer import add_unselected
 from .snapshots import Snapshot, header_metadata, placement, without_channels
 
 HELD_OUT = "held out"
@@ -31,8 +32,7 @@ def show_held_out(
     viewer: ViewerModel, image: Snapshot, axes: str, lines: NDArray[np.uint8]
 ) -> Labels:
     """Add hatching of `hatched` to an image; the selected layers stay selected."""
-    selected, active = set(viewer.layers.selection), viewer.layers.selection.active
-    layer = viewer.add_labels(
+    layer = Labels(
         lines,
         name=f"{image.name} {HELD_OUT}",
         metadata=LayerMetadata(HELD_OUT, image.unique_id).as_metadata() | header_metadata(image),
@@ -41,8 +41,7 @@ def show_held_out(
         **placement(image, without_channels(image, axes)),
     )
     layer.editable = False
-    viewer.layers.selection = selected
-    viewer.layers.selection.active = active
+    add_unselected(viewer, layer)
     return layer
 
 

@@ -8,6 +8,7 @@ from qtpy.QtCore import QSettings
 
 from napari_segkit.images.layer_metadata import LayerMetadata
 
+from .add_layer import add_unselected
 from .belonging import is_result, rank_of
 from .layer_registry import LayerRegistry
 
@@ -51,18 +52,19 @@ def predictions_in(viewer: ViewerModel) -> list[Labels]:
     return [x for x in layers if LayerMetadata.of(x).kind in KINDS]
 
 
-def put_below_painted(registry: LayerRegistry, layer: Labels, active: Layer | None) -> None:
-    """Move a new prediction below the labels of its image that are painted on.
+def add_prediction(registry: LayerRegistry, layer: Labels, *, select: bool) -> None:
+    """Add a new prediction below the labels of its image that are painted on, if there are any.
 
-    If these were `active` before it was added, they are selected again.
+    With `select`, it is selected, unless these labels are.
     """
-    layers = registry.viewer.layers
+    viewer = registry.viewer
+    layers, active = viewer.layers, viewer.layers.selection.active
     painted = _painted_labels(registry, layer, active)
-    if not painted:
-        return
-    layers.move(layers.index(layer), min(map(layers.index, painted)))
-    if active in painted:
-        layers.selection.active = active
+    index = min(map(layers.index, painted), default=len(layers))
+    if select and active not in painted:
+        layers.insert(index, layer)
+    else:
+        add_unselected(viewer, layer, index)
 
 
 def _painted_labels(registry: LayerRegistry, layer: Labels, active: Layer | None) -> list[Labels]:

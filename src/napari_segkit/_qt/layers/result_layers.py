@@ -21,7 +21,7 @@ from napari_segkit.label_result import LabelResult
 from .layer_classes import read_classes, show_classes
 from .layer_registry import LayerRegistry
 from .layer_watcher import EditCounter
-from .prediction_look import dress, put_below_painted
+from .prediction_look import add_prediction, dress
 from .probability_layers import follow_prediction
 from .result_makers import Maker
 from .snapshots import (
@@ -212,8 +212,7 @@ class LayerWriter:
         if prepared.part < 1:
             name += PARTIAL
         record = LayerMetadata(kind, self._source.unique_id)
-        active = viewer.layers.selection.active
-        layer = viewer.add_labels(
+        layer = Labels(
             prepared.labels,
             name=name,
             # the docks read it when the layer is added
@@ -224,9 +223,10 @@ class LayerWriter:
             layer.contour = 1  # keeps the image and painted labels visible
             layer.colormap = DirectLabelColormap(color_dict=SUPERPIXEL_COLORS)
             layer.opacity = SUPERPIXEL_OPACITY
+            viewer.layers.append(layer)
         else:
             dress(layer)
-            put_below_painted(self._registry, layer, active)
+            add_prediction(self._registry, layer, select=True)
         return layer
 
     def _classes(self, result: LabelResult) -> tuple[LabelClass, ...]:

@@ -14,7 +14,7 @@ from napari_segkit.label_result import LabelResult
 
 from .layer_classes import show_classes
 from .layer_registry import LayerRegistry
-from .prediction_look import dress, put_below_painted
+from .prediction_look import add_prediction, dress
 from .snapshots import Snapshot, header_metadata, placement, without_channels
 from .uncertainty_layers import show_uncertainty
 
@@ -47,12 +47,11 @@ class StoredLabelsWriter:
         viewer = self._registry.viewer
         if viewer is None or not self._labels:
             return None
-        active = viewer.layers.selection.active
         for layer in [x for x in viewer.layers if self._is_former(x)]:
             viewer.layers.remove(layer)
         provenance = self._provenance(result)
         record = LayerMetadata(_kind(result), self._source.unique_id, provenance=provenance)
-        layer = viewer.add_labels(
+        layer = Labels(
             _pyramid(self._labels),
             name=self._folder.name,
             metadata=record.as_metadata() | header_metadata(self._source),
@@ -65,7 +64,7 @@ class StoredLabelsWriter:
             layer.features = result.objects.table
         replace(record, classes=result.classes).store(layer)
         dress(layer)
-        put_below_painted(self._registry, layer, active)
+        add_prediction(self._registry, layer, select=True)
         if self._uncertainty:
             show_uncertainty(viewer, layer, _pyramid(self._uncertainty))
         note = f"Written to {self._folder}, shown as the layer {layer.name!r}."

@@ -175,6 +175,8 @@ class LiveTraining(QObject):
         self._task.errored.connect(self._on_errored)
         self._task.finished.connect(self._on_finished)
         viewer.window.main_menu.window().destroyed.connect(self._on_window_closed)
+        if self._fits_at_once:
+            self._task.poll_soon()
         self._timer.timeout.connect(self._tick)
         self._timer.start()
 
@@ -343,7 +345,8 @@ class LiveTraining(QObject):
     def _on_finished(self) -> None:
         """Leave the view as the model of the whole training predicts it."""
         self._close()
-        self.ended.emit(self)
+        self.ended.emit(self)  # first: napari takes some time to remove a layer
+        self._preview.close()
         session, trained = self._session, self._segmenter.trained
         is_new = trained is not None and trained is not self._before
         if is_new and session.segmenter is self._segmenter and session.task is None:
@@ -372,7 +375,6 @@ class LiveTraining(QObject):
         self._timer.stop()
         for watcher in self._watchers:
             watcher.close()
-        self._preview.close()
 
 
 def describe(step: TrainStep | None, validation: ValidationStep | None, *, is_waiting: bool) -> str:

@@ -1,10 +1,10 @@
 """The prediction of what is in view, in a temporary layer."""
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar, cast
 
 import numpy as np
 from napari.layers import Image, Labels
@@ -27,15 +27,18 @@ from napari_segkit.jobs.kept_prediction import (
     PredictionOptions,
     PredictionSettings,
 )
+from napari_segkit.models import model_info
 from napari_segkit.segmenter import Segmenter
 from napari_segkit.steps import Failure, Step
 
 if TYPE_CHECKING:
     from napari_segkit._qt.session.task import Task
     from napari_segkit.inference.sink import NewestSink
+    from napari_segkit.models.pixels.classifier import PixelClassifier
     from napari_segkit.trained_model import TrainedModel
 
 MAX_PIXELS = 2**22  # of a view that is predicted unasked
+COARSE_FROM = 2**19  # pixels of a view that the pixel classifier predicts coarsely first
 REDRAW_SECONDS = 0.2  # between two drawings of a prediction that is not complete
 
 
@@ -48,13 +51,21 @@ class PredictedView:
     shares: dict[int, float]  # by label value; of objects by id
 
 
+@dataclass(frozen=True)
+class CoarseStep(Step):
+    """A view is predicted coarsely; the pixels follow."""
+
+    view: PredictedView
+    is_event: ClassVar[bool] = True
+
+
 class ViewPreview(QObject):
     """Predicts what is in view of an image with one model after the other, one at a time.
 
     The pixels of an earlier model stay until those of a newer one come.
     """
 
-    shown = Signal(object)  # PredictedView: it is complete
+    shown = Signal(object)  # PredictedView: a whole one
     failed = Signal(object)  # the exception
     finished = Signal()  # of a prediction, for whatever reason
 
@@ -69,6 +80,7 @@ class ViewPreview(QObject):
         self._source: Snapshot = at_level(snapshot(image), self.level)
         self._image = without_pixels(as_image(image, axes, level=self.level))
         self._sink: NewestSink | None = None
+        self._model: TrainedModel | None = None  # that predicted last
         self._prediction: KeptPrediction | None = None
         self._box: BoxLabels | None = None
         self._task: Task | None = None
@@ -86,9 +98,10 @@ class ViewPreview(QObject):
 
     def is_large(self, view: Index) -> bool:
         """Whether a view has so many pixels that it is predicted only if it is asked for."""
-        return (
-            prod(_length(view, axis, self._image) for axis in self._image.label_axes) > MAX_PIXELS
-        )
+        return self._pixels(view) > MAX_PIXELS
+
+    def _pixels(self, view: Index) -> int:
+        return prod(_length(view, axis, self._image) for axis in self._image.label_axes)
 
     def predict(self, model: "TrainedModel", view: Index) -> None:
         """Predict a view in the background; what this model has predicted already is kept."""
@@ -111,7 +124,8 @@ class ViewPreview(QObject):
             classes = () if model.predicts_objects else model.all_classes
             self._box = BoxLabels(self._session, self._source, name, classes)
             self._hide_earlier()
-        steps = view_steps(self._prediction, segmenter, self._source, view)
+        first = self._coarse_segmenter(model, view)
+        steps = view_steps(self._prediction, segmenter, self._source, view, first)
         self._task = task = self._session.run_beside(steps)
         task.yielded.connect(self._on_step)
         task.returned.connect(self._on_returned)
@@ -144,9 +158,23 @@ class ViewPreview(QObject):
                 layer.visible = False
                 self._hidden.append(layer)
 
+    def _coarse_segmenter(self, model: "TrainedModel", view: Index) -> Segmenter | None:
+        """What predicts a view coarsely first, where that is worth it; it goes to the same sink."""
+        is_new, self._model = model is not self._model, model
+        is_slow = self._pixels(view) >= COARSE_FROM
+        if not (is_new and is_slow and model_info(model.spec.name).training == "pixels"):
+            return None
+        segmenter = Segmenter(model.spec, device=self._session.segmenter.device)
+        other = {**model.provenance, "id": f"{model.identity} coarse"}
+        network = cast("PixelClassifier", model.network).coarser()
+        segmenter.trained = replace(model, network=network, provenance=other)
+        return segmenter
+
     def _on_step(self, step: Step) -> None:
         if isinstance(step, Failure):
             self.failed.emit(step.error)
+        elif isinstance(step, CoarseStep):
+            self._on_returned(step.view)
         elif monotonic() - self._drawn >= REDRAW_SECONDS and self._prediction is not None:
             labels, box = self._prediction.labels(), self._prediction.box()
             if labels is not None and box is not None:
@@ -167,9 +195,22 @@ class ViewPreview(QObject):
 
 
 def view_steps(
+    prediction: KeptPrediction,
+    segmenter: Segmenter,
+    source: Snapshot,
+    view: Index,
+    first: Segmenter | None = None,
+) -> Generator[Step, object, PredictedView]:
+    """Predict a view, and measure how much of it is of each class; coarsely `first`."""
+    if first is not None:
+        coarse = yield from _predicted_view(prediction, first, source, view)
+        yield CoarseStep(0, 1, coarse)
+    return (yield from _predicted_view(prediction, segmenter, source, view))
+
+
+def _predicted_view(
     prediction: KeptPrediction, segmenter: Segmenter, source: Snapshot, view: Index
 ) -> Generator[Step, object, PredictedView]:
-    """Predict a view, and measure how much of it is of each class."""
     result = yield from prediction.steps(segmenter, source, view)
     assert prediction.region is not None
     box = union([part.box for part in prediction.region.parts])

@@ -11,7 +11,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_segkit._qt.layers.layer_classes import set_class_colors
 from napari_segkit._qt.layers.layer_watcher import Listener, emitters_of
-from napari_segkit._qt.layers.prediction_look import IN_VIEW, dress, put_below_painted
+from napari_segkit._qt.layers.prediction_look import IN_VIEW, add_prediction, dress
 from napari_segkit._qt.layers.snapshots import (
     at_level,
     header_metadata,
@@ -163,11 +163,9 @@ class FollowedView(QObject):
 
     def _add_layer(self) -> Labels:
         """Add the layer below the labels that are painted on, the selection being kept."""
-        viewer = self._runner.viewer
         source = at_level(snapshots(self._images)[next(iter(self._images))], self._options.level)
-        selected = viewer.layers.selection.active
         place = placement(source, without_channels(source, self._prediction.image.axes))
-        layer = viewer.add_labels(
+        layer = Labels(
             self._prediction.cache.views(),
             name=f"{source.name} (as I look)",
             multiscale=True,
@@ -176,8 +174,7 @@ class FollowedView(QObject):
         )
         set_class_colors(layer, self._prediction.classes)
         dress(layer)
-        put_below_painted(self._runner, layer, selected)
-        viewer.layers.selection.active = selected
+        add_prediction(self._runner, layer, select=False)
         return layer
 
     def _show_model(self) -> None:

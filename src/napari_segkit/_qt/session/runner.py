@@ -141,6 +141,7 @@ class Runner(LayerRegistry):
             raise ValueError("Other work is running beside the task: wait until it ends.")
         self._beside = task = Task(steps, at_start=leave_a_core)
         task.finished.connect(self._on_beside_finished)
+        task.poll_soon()
         self._hold(True)
         task.start()
         return task

@@ -18,7 +18,7 @@ LOG = logging.getLogger(__name__)
 Steps: TypeAlias = Generator[object, Any, object]
 Call: TypeAlias = Callable[[], None]
 Prepare: TypeAlias = Callable[[Any], None]
-POLL_MILLISECONDS = 66
+POLL_MILLISECONDS, SOON_MILLISECONDS = 66, 15
 EXIT_SECONDS = 10.0
 
 
@@ -120,9 +120,10 @@ _running: dict[_Worker, "Task"] = {}  # a started task lives until it has finish
 class Task(QObject):
     """A generator that runs in a worker thread.
 
-    All signals arrive on the thread that made the task, at most about 15 times a second. The
-    last step is always sent, and `finished` comes last, once. After a `Waiting` step the thread
-    sleeps until a command is sent, the task is stopped, or its `seconds` are over.
+    All signals arrive on the thread that made the task, at most about 15 times a second unless
+    `poll_soon` is called. The last step is always sent, and `finished` comes last, once. After a
+    `Waiting` step the thread sleeps until a command is sent, the task is stopped, or its `seconds`
+    are over.
 
     Parameters
     ----------
@@ -248,6 +249,10 @@ class Task(QObject):
             What the work understands; other work ignores it.
         """
         self._worker.send(command)
+
+    def poll_soon(self) -> None:
+        """Send its signals sooner from now on: a person waits for what it answers."""
+        self._timer.setInterval(SOON_MILLISECONDS)
 
     def wait(self, seconds: float) -> bool:
         """Block until the thread has ended, for at most `seconds`.

@@ -14,7 +14,9 @@ reaches 0.73 and 0.87. In plane images neither made a difference, so both are of
 """
 
 from collections.abc import Sequence
+from copy import copy
 from math import lcm, pi
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -185,6 +187,12 @@ class PixelClassifier(nn.Module):
             waves = torch.addmm(self.phases[:, None], self.directions, plain).cos_()
             logits.append(torch.addmm(self.bias[:, None], of_waves, waves).addmm_(of_plain, plain))
         return torch.cat(logits, 1)
+
+    def coarser(self) -> Self:
+        """The same classifier for every second pixel along each axis; the next one is alike."""
+        other = copy(self)
+        other.steps = tuple(2 * step for step in self.steps)
+        return other
 
     def _logits(self, image: Tensor) -> Tensor:
         features = self.features(image, keep=self.keeps_features)
