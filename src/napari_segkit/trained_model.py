@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from math import inf, prod
 
 import torch
@@ -155,7 +156,9 @@ class TrainedModel:
 
     def to(self, device: torch.device) -> None:
         """Move the network, or both networks, to a device."""
-        self.network.to(device)
+        tensors = chain(self.network.parameters(), self.network.buffers())
+        if any(tensor.device != device for tensor in tensors):  # to look is faster than to move
+            self.network.to(device)
         if self.stuff:
             self.stuff.to(device)
 

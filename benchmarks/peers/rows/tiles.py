@@ -12,7 +12,8 @@ from benchmarks.peers.case import OWN, Arrays, Case, Group, Side, Sources, Trial
 
 Steps = Generator[str | None, None, Arrays]
 STEPS = 60  # of the training: enough for labels that are not noise
-SIZES = (1024, 2048)
+SIZES = (1024, 2048, 4096)
+ONCE = 4096  # edge from which each side runs once
 WINDOWS = ((256, 1), (256, 4), (512, 1))  # roi and batch of MONAI
 LIGHT = {"decoder_channels": (128, 64, 32, 16, 16)}
 
@@ -111,6 +112,8 @@ def cases(sources: Sources) -> Iterator[Case]:
                 (own, *peers),
                 threads,
                 agreement,
+                warm_up=edge < ONCE,
+                repeats=1 if edge >= ONCE else None,
             )
 
 

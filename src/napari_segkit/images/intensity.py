@@ -16,6 +16,7 @@ from .types import AnyArray
 PERCENTILES = (1.0, 99.0)
 BLOCK_LENGTH = 256  # pixels along Y and X of a sampled block
 MAX_BLOCKS = 64
+SCALED_AT_ONCE = 2**15  # values, which fit into the cache of a core
 COUNTED_AT_ONCE = 2**20  # pixels, which fit into the caches
 MAX_FULL_READ = 2**26  # pixels of an array in memory that is read in full
 LARGEST = 1e10  # scaled intensity; networks sum squares in float32, which ends at 3e38
@@ -33,10 +34,11 @@ class Statistics:
         shape = (-1, *(1,) * (pixels.ndim - 1))
         low = np.asarray(self.low, np.float64).reshape(shape)
         contrast = np.asarray(self.contrast).reshape(shape)
+        divisor = np.where(contrast > 0, contrast, 1)
         scaled = np.empty(pixels.shape, np.float32)
         with np.errstate(over="ignore"):  # `extreme_intensity` tells of it
-            divisor = np.where(contrast > 0, contrast, 1)
-            np.divide(pixels - low, divisor, out=scaled, casting="unsafe")  # computed in float64
+            for rows in _cached_parts(pixels.shape):  # computed in float64
+                np.divide(pixels[rows] - low, divisor, out=scaled[rows], casting="unsafe")
         missing = missing_pixels(pixels)
         return scaled if missing is None else np.where(missing, np.float32(0), scaled)
 
@@ -49,6 +51,12 @@ class Statistics:
     def is_blank(self) -> bool:
         """Whether no channel has any contrast."""
         return not any(self.contrast)
+
+
+def _cached_parts(shape: Sequence[int]) -> Iterator[tuple[slice, slice]]:
+    """Rows of (C, *spatial) pixels that fit into the caches of a processor."""
+    step = max(1, SCALED_AT_ONCE * shape[1] // max(1, prod(shape)))
+    return ((slice(None), slice(n, n + step)) for n in range(0, shape[1], step))
 
 
 def white_of(dtype: np.dtype) -> float:

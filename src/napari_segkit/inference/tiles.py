@@ -91,8 +91,9 @@ def _probabilities(plan: TilePlan, images: torch.Tensor) -> torch.Tensor:
 
 
 def _read(plan: TilePlan, frame: dict[str, int], tiles: Sequence[Tile]) -> torch.Tensor:
-    pixels = np.stack([plan.read(frame, tile) for tile in tiles])
-    return torch.from_numpy(pixels).to(plan.device)
+    pixels = [plan.read(frame, tile) for tile in tiles]
+    batch = pixels[0][None] if len(pixels) == 1 else np.stack(pixels)  # which is a copy
+    return torch.from_numpy(batch).to(plan.device)
 
 
 def _to_arrays(output: dict[str, torch.Tensor]) -> SoftMasks:
