@@ -15,12 +15,9 @@ from time import perf_counter
 import numpy as np
 import torch
 from distributed import Client, LocalCluster
-from tiles import LIGHT, LIGHT_OPTIONS
+from light_unet import light_unet
 
-from napari_segkit import ClusterConfig, ModelSpec, Segmenter, TrainConfig
-from napari_segkit.images.classes import LabelClass
-from napari_segkit.models import Inputs, build, outputs, resolve
-from napari_segkit.trained_model import TrainedModel
+from napari_segkit import ClusterConfig
 
 
 def versions() -> dict[str, str]:
@@ -28,27 +25,6 @@ def versions() -> dict[str, str]:
     from napari_segkit.cluster import worker
 
     return worker.versions()
-
-
-def light_unet() -> Segmenter:
-    """A light U-Net with random weights."""
-    torch.manual_seed(0)
-    spec = resolve(ModelSpec("unet", encoder=LIGHT.split(":")[1], options=LIGHT_OPTIONS))
-    config = TrainConfig()
-    classes = tuple(LabelClass(value, f"class {value}", "#ffffff") for value in (1, 2))
-    network = build(spec, Inputs(1, outputs(spec, len(classes), config), (1.0, 1.0))).eval()
-    model = TrainedModel(
-        network=network,
-        spec=spec,
-        config=config,
-        classes=classes,
-        channels=1,
-        axes="YX",
-        spacing=(1.0, 1.0, 1.0),
-        tile_size=(512, 512),
-        overlap=(128, 128),
-    )
-    return Segmenter.of_trained(model, device="cpu")
 
 
 def warm(cluster: LocalCluster) -> ClusterConfig:

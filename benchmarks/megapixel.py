@@ -17,13 +17,13 @@ from time import perf_counter, process_time
 
 import numpy as np
 import torch
+from light_unet import LIGHT
 from objects import SETS
 
 from napari_segkit import ModelSpec, Segmenter, TrainConfig
 
-LIGHT = {"decoder_channels": (128, 64, 32, 16, 16)}
 METHODS = {
-    "light U-Net": ModelSpec("unet", encoder="tu-mobilenetv3_small_100", options=LIGHT),
+    "light U-Net": LIGHT,
     "pixel classifier": ModelSpec("pixels"),
     "U-Net, distance": ModelSpec("unet", objects="distance"),
     "Mask R-CNN": ModelSpec("maskrcnn"),

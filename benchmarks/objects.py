@@ -6,7 +6,8 @@ Everything uses the public interface: random weights, seed 0, default patches (2
 voxels), the splits of the data sets. Prints F1 at an IoU of 0.5, mean AP (TP / (TP + FP + FN), IoU
 0.5 to 0.95) and panoptic quality on the held-out images, compared with Otsu's threshold and a
 distance watershed. --mosaic compares tiled and untiled prediction on a mosaic of 2048 x 2048
-pixels. On a busy machine, --cpu measures CPU time of both threads, halved, instead of wall time.
+pixels, --blocks the same mosaic in memory and by blocks into a folder. On a busy machine, --cpu
+measures CPU time of both threads, halved, instead of wall time.
 """
 
 import argparse
@@ -14,8 +15,10 @@ import csv
 import platform
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import perf_counter, process_time
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 from imageio.v3 import imread
@@ -23,6 +26,7 @@ from skimage.segmentation import clear_border
 from tifffile import imread as read_tiff
 
 from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig, evaluate
+from napari_segkit.inference import object_blocks
 from napari_segkit.training import schedule
 
 import torch  # isort: skip
@@ -31,6 +35,7 @@ from otsu import otsu_watershed  # isort: skip
 Pair = tuple[np.ndarray, np.ndarray]
 Parts = tuple[list[Pair], list[Pair], dict[str, Any]]
 CROP, GAP = 240, 16  # pixels: 64 crops make a mosaic of 2048 x 2048
+BLOCK = 2**20  # pixels of a block: there are several in the mosaic
 VOXEL = {"axes": "ZYX", "spacing": (0.284, 0.127, 0.127)}
 
 
@@ -110,6 +115,8 @@ def run_benchmark(name: str, args: argparse.Namespace) -> None:
     print(f"prediction: {seconds:.2f} s per megapixel", flush=True)
     if args.mosaic:
         compare_mosaic(segmenter, test)
+    if args.blocks:
+        compare_blocks(segmenter, test)
     segmenter.save(args.output / f"{name}-{args.model.replace(':', '-')}.segkit")
 
 
@@ -129,9 +136,7 @@ def _print_metrics(name: str, predicted: list[np.ndarray], truth: list[np.ndarra
 
 def compare_mosaic(segmenter: Segmenter, pairs: list[Pair]) -> None:
     """Compare tiled with untiled prediction, two tile offsets, and the mosaic with its crops."""
-    crops = [_scaled_crop(*pair) for pair in pairs if min(pair[1].shape) >= CROP]
-    many = (crops * 64)[:64]
-    image, truth = (_join([crop[i] for crop in many]) for i in (0, 1))
+    crops, image, truth = _mosaic(pairs)
     tiled = segmenter.predict(image)
     untiled = segmenter.predict(image, TileConfig(tile_size=2048, overlap=0))
     _print_agreement("tiled and untiled", tiled, untiled)
@@ -142,6 +147,25 @@ def compare_mosaic(segmenter: Segmenter, pairs: list[Pair]) -> None:
     _print_metrics("single crops", single[:64], [labels for _, labels in (padded * 64)[:64]])
     _print_metrics("their mosaic, tiled", [tiled], [truth])
     _print_metrics("their mosaic, untiled", [untiled], [truth])
+
+
+def compare_blocks(segmenter: Segmenter, pairs: list[Pair]) -> None:
+    """Compare the mosaic predicted in memory with the same in small blocks, into a folder."""
+    _, image, truth = _mosaic(pairs)
+    whole = segmenter.predict(image)
+    with TemporaryDirectory() as folder, patch.object(object_blocks, "BLOCK", BLOCK):
+        blocks = np.asarray(segmenter.predict(image, out=Path(folder, "blocks.zarr")))
+    _print_agreement("by blocks and in memory", blocks, whole)
+    print(f"{(blocks != whole).sum()} pixels differ")
+    _print_metrics("in memory", [whole], [truth])
+    _print_metrics("by blocks", [blocks], [truth])
+
+
+def _mosaic(pairs: list[Pair]) -> tuple[list[Pair], np.ndarray, np.ndarray]:
+    """Crops of images, 64 of them side by side, and their ids."""
+    crops = [_scaled_crop(*pair) for pair in pairs if min(pair[1].shape) >= CROP]
+    many = (crops * 64)[:64]
+    return crops, *[_join([crop[i] for crop in many]) for i in (0, 1)]
 
 
 def _print_agreement(what: str, one: np.ndarray, other: np.ndarray) -> None:
@@ -185,6 +209,7 @@ def main() -> None:
     parser.add_argument("--cpu", action="store_true", help="count minutes of CPU time")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--mosaic", action="store_true", help="compare tiled and untiled")
+    parser.add_argument("--blocks", action="store_true", help="compare memory and a folder")
     parser.add_argument("--output", type=Path, default=Path(), help="folder for the models")
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()

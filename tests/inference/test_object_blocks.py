@@ -16,6 +16,7 @@ from napari_segkit.inference import object_blocks, semantic
 from napari_segkit.instances.candidates import SoftMasks
 from napari_segkit.instances.level_targets import LEVELS, encode_levels
 from napari_segkit.instances.roi_masks import extract_mask
+from napari_segkit.models import resolve
 from napari_segkit.steps import drain
 
 SIZE = 12.0
@@ -34,16 +35,18 @@ class LevelsNetwork(nn.Module):
 def segmenter(make):
     def make_segmenter(objects_by="distance", **changes):
         outputs = 1 + LEVELS[objects_by]
+        of_planes = {
+            "spec": ModelSpec(objects=objects_by),
+            "tile_size": (64, 64),
+            "overlap": (16, 16),
+        }
         model = make(
             outputs,
             network=LevelsNetwork(),
-            spec=ModelSpec(objects=objects_by),
             config=TrainConfig(normalise="none"),
             classes=CLASSES,
             object_size=SIZE,
-            tile_size=(64, 64),
-            overlap=(16, 16),
-            **changes,
+            **(of_planes | changes),
         )
         one = Segmenter(ModelSpec(), device="cpu")
         one.trained = model
@@ -170,6 +173,7 @@ def test_objects_of_a_region_are_those_in_memory(segmenter, tmp_path):
     assert 0.9 * len(expected) < len(found) <= len(expected)
 
 
+@pytest.mark.filterwarnings("ignore:.*begun before")
 def test_other_thresholds_are_another_prediction(segmenter, tmp_path):
     image, one, target = levels(), segmenter(), tmp_path / "a.zarr"
     steps = one.predict_tiles(image, out=target)
@@ -185,13 +189,27 @@ def test_other_thresholds_are_another_prediction(segmenter, tmp_path):
         one.predict_objects(image, out=target)
 
 
+def test_objects_of_a_volume_are_those_in_memory(segmenter, tmp_path, predicted):
+    """And each tile is predicted once, however far blocks look around."""
+    spec = resolve(ModelSpec("unet3d", objects="components"))
+    tiles = {"tile_size": (16, 16, 16), "overlap": (4, 4, 4)}
+    one = segmenter("components", axes="ZYX", spec=spec, **tiles)
+    from_middle = (np.indices((26, 28, 28)) % 9 - 4) ** 2
+    inside = (from_middle.sum(axis=0) < 12).astype(np.float32)
+    image = np.stack([0.9 - 0.8 * inside, 0.1 + 0.8 * inside], axis=-1)
+    expected = one.predict_objects(image, axes="ZYXC")
+    predicted.clear()
+    assert_same(one.predict_objects(image, axes="ZYXC", out=tmp_path / "a.zarr"), expected)
+    assert len(expected) > 20
+    assert len(predicted) == len({tile.start for tile in predicted}) == 3**3
+
+
 @pytest.fixture
 def mask_segmenter(make, monkeypatch):
     """Masks as a network might give them: of each tile the bright blobs, with scores."""
     one = Segmenter(ModelSpec("maskrcnn", encoder="resnet18"), device="cpu")
     one.trained = mask_model(make)
-    for module in ("instance", "instance_blocks"):
-        monkeypatch.setattr(f"napari_segkit.inference.{module}.tile_masks", blobs_of_tiles)
+    monkeypatch.setattr("napari_segkit.inference.local_runner.tile_masks", blobs_of_tiles)
     return one
 
 

@@ -13,6 +13,8 @@ from napari_segkit.images.intensity import Statistics
 from napari_segkit.images.regions import Box, union
 from napari_segkit.images.slices import slab_around
 from napari_segkit.images.types import AnyArray, Labels
+from napari_segkit.inference.local_runner import LOCAL
+from napari_segkit.inference.masks import TileMasks
 from napari_segkit.inference.plan import TilePlan
 from napari_segkit.inference.progress import Progress
 from napari_segkit.inference.semantic import predict_cells
@@ -57,12 +59,13 @@ def block_of(
 ) -> Block:
     """Cells of a frame with their pixels, which are read here; one cell if frames are whole."""
     box, tiles = union([cell.region for cell in cells]), [t for cell in cells for t in cell.tiles]
-    if plan.needs_whole_frames:
+    has_masks = plan.model.info.has_masks
+    if plan.needs_whole_frames and not has_masks:
         context = plan.context(box)
         box, tiles = context.box, list(context.cell.tiles)
     neighbours, pixels = plan.model.spec.neighbour_slices, _pixels_of(plan.grid, tiles)
     image = window_of(plan.image, *slab_around(plan.image, frame, pixels, neighbours))
-    if plan.resamples:
+    if plan.resamples and not has_masks:
         original = window_of(plan.original, frame, box)
     else:
         original = replace(plan.original, data=image.data, metadata={})
@@ -80,7 +83,9 @@ def block_of(
     )
 
 
-def predict_block(block: Block, model: TrainedModel, device: torch.device) -> list[PredictedCell]:
+def predict_block(
+    block: Block, model: TrainedModel, device: torch.device
+) -> list[PredictedCell] | TileMasks:
     """Predict the cells of a block; their pixels are those of the whole image.
 
     Parameters
@@ -94,8 +99,8 @@ def predict_block(block: Block, model: TrainedModel, device: torch.device) -> li
 
     Returns
     -------
-    list of PredictedCell
-        All cells of the block.
+    list of PredictedCell or dict
+        All cells of the block; of a model of object masks, those of its tiles.
     """
     plan = TilePlan(
         model,
@@ -108,6 +113,9 @@ def predict_block(block: Block, model: TrainedModel, device: torch.device) -> li
         block.intensities,
         block.settings,
     )
+    if model.info.has_masks:
+        tiles = [tile for cell in block.cells for tile in cell.tiles]
+        return drain(LOCAL.tile_masks(plan, block.frame, tiles, Progress(0))) or {}
     sink = _CellSink(keep_probabilities=block.probabilities)
     drain(predict_cells(plan, block.frame, block.cells, sink, Progress(0)))
     return sink.cells

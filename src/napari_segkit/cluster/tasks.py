@@ -14,7 +14,7 @@ from napari_segkit.tiling import Cell
 from napari_segkit.trained_model import TrainedModel
 from napari_segkit.versions import versions
 
-from .block import PredictedCell, block_of
+from .block import block_of
 from .connection import GPU, lost, slots, worker_error
 from .worker import WorkerRecord, bytes_of, keep, predict_on_worker
 
@@ -27,22 +27,31 @@ PATIENCE = 0.5  # seconds without news after which a person may stop it
 
 
 class Part(NamedTuple):
-    """Cells of a frame."""
+    """Cells of a frame, or tiles as one cell."""
 
     frame: dict[str, int]
     cells: list[Cell]
 
 
 class Tasks:
-    """Blocks on their way; at the end of ``with`` those that are not done are dropped."""
+    """Blocks of a model on their way; at the end of ``with`` those that are not done are dropped.
 
-    def __init__(self, client: "Client", config: ClusterConfig, model: TrainedModel) -> None:
+    `workers` gets the device of each worker that predicted a block, by its address.
+    """
+
+    def __init__(
+        self,
+        client: "Client",
+        config: ClusterConfig,
+        model: TrainedModel,
+        workers: dict[str, str],
+    ) -> None:
         self._client, self._config = client, config
         self._name, self._submitted = f"segkit-{uuid4().hex}", 0
         self._model = client.submit(keep, bytes_of(model), key=f"{self._name}-model")
         self._parts: dict[Future[Any], tuple[Part, str]] = {}  # and the worker it was offered
         self._done: SimpleQueue[Future[Any]] = SimpleQueue()
-        self._workers: dict[str, str] = {}  # devices by address
+        self._workers = workers
         self._told: set[str] = set()
 
     def __enter__(self) -> Self:
@@ -81,8 +90,8 @@ class Tasks:
         self._parts[future] = part, offered
         future.add_done_callback(self._done.put)
 
-    def completed(self) -> Iterator[tuple[Part, list[PredictedCell]]]:
-        """The blocks that are ready, after a moment if none is."""
+    def completed(self) -> Iterator[tuple[Part, Any]]:
+        """The blocks that are ready and what `predict_block` gave, after a moment if none is."""
         try:
             ready = [self._done.get(timeout=PATIENCE)]
         except Empty:
@@ -93,12 +102,6 @@ class Tasks:
         for future in ready:
             part, _ = self._parts.pop(future)
             yield part, self._result(future)
-
-    def record(self) -> dict[str, object]:
-        """Where the blocks were predicted, for the provenance."""
-        devices = sorted(set(self._workers.values()))
-        threads = self._config.worker_threads
-        return {"workers": len(self._workers), "devices": devices, "threads": threads}
 
     def _least_busy(self, workers: Mapping[str, int]) -> str:
         """The worker with the fewest blocks for what it predicts at once; "" without any."""
@@ -113,16 +116,16 @@ class Tasks:
         except OSError as error:
             raise lost(self._config) from error
 
-    def _result(self, future: "Future[Any]") -> list[PredictedCell]:
+    def _result(self, future: "Future[Any]") -> Any:
         if future.status == "cancelled":
             raise lost(self._config)
         try:
-            cells, record = future.result()
+            predicted, record = future.result()
         except Exception as error:
             raise worker_error(error, self._config) from error
         self._workers[record.address] = record.device
         self._warn_of_versions(record)
-        return cells
+        return predicted
 
     def _warn_of_versions(self, record: WorkerRecord) -> None:
         if record.others:

@@ -12,6 +12,7 @@ import torch
 
 from napari_segkit import devices, model_file
 from napari_segkit.freed_memory import keeping_freed_memory
+from napari_segkit.inference.masks import TileMasks
 from napari_segkit.io.replace_file import atomic_write
 from napari_segkit.trained_model import TrainedModel
 from napari_segkit.versions import versions
@@ -57,7 +58,7 @@ def keep(model: ModelBytes) -> ModelBytes:
 
 def predict_on_worker(
     model: ModelBytes, block: Block, threads: int, wanted: Mapping[str, str]
-) -> tuple[list[PredictedCell], WorkerRecord]:
+) -> tuple[list[PredictedCell] | TileMasks, WorkerRecord]:
     """Predict a block on the best device of this machine.
 
     `wanted` are the versions of the client; ValueError for another one of napari-segkit.
@@ -72,8 +73,8 @@ def predict_on_worker(
         )
     device = devices.choose()
     with keeping_freed_memory(), _torch_threads(threads), _alone(device):
-        cells = predict_block(block, _loaded(model, device), device)
-    return cells, WorkerRecord(address, device.type, others)
+        predicted = predict_block(block, _loaded(model, device), device)
+    return predicted, WorkerRecord(address, device.type, others)
 
 
 def _other_versions(wanted: Mapping[str, str]) -> list[str]:

@@ -10,22 +10,27 @@ from napari_segkit.instances.candidates import MaskCandidates, SoftMasks
 from napari_segkit.label_result import LabelResult
 
 from .instance_blocks import predict_blocks
+from .local_runner import LOCAL
 from .masks import class_probabilities, merged_masks
 from .progress import Progress, TileStep
 from .request import PredictRequest
+from .runner import Runner
 from .sink import ObjectSink
-from .tiles import tile_masks
 from .uncertainty import FrameUncertainty
 
 
-def predict_tiles(request: PredictRequest) -> Generator[TileStep, object, LabelResult]:
+def predict_tiles(
+    request: PredictRequest, runner: Runner = LOCAL
+) -> Generator[TileStep, object, LabelResult]:
     """Predict objects tile by tile; a smoothing refines each mask in its box."""
     if isinstance(request.sink, ObjectSink):
-        return (yield from predict_blocks(request, request.sink))
-    return (yield from _predict_in_memory(request))
+        return (yield from predict_blocks(request, request.sink, runner))
+    return (yield from _predict_in_memory(request, runner))
 
 
-def _predict_in_memory(request: PredictRequest) -> Generator[TileStep, object, LabelResult]:
+def _predict_in_memory(
+    request: PredictRequest, runner: Runner
+) -> Generator[TileStep, object, LabelResult]:
     plan = request.plan
     model, image, progress = plan.model, plan.original, Progress(plan.steps)
     shape = (len(model.classes), *image.label_shape)
@@ -34,15 +39,9 @@ def _predict_in_memory(request: PredictRequest) -> Generator[TileStep, object, L
     found = {tuple(frame.values()): none for frame in image.frames(2)}
     done: list[dict[str, int]] = []
     for frame in plan.frames():
-        masks: dict[tuple[int, ...], SoftMasks] = {}  # by start of tile
         wanted = plan.context(plan.box(frame)).cell.tiles
-        for tiles in plan.batches(wanted):
-            starts = [tile.start for tile in tiles]
-            masks |= zip(starts, tile_masks(plan, frame, tiles), strict=True)
-            progress.heed((yield progress.step(len(tiles))))
-            if progress.is_finishing:
-                break
-        if len(masks) < len(wanted):
+        masks = yield from runner.tile_masks(plan, frame, wanted, progress)
+        if masks is None:
             break
         smoothed = yield from merged_masks(plan, frame, masks, progress)
         found[tuple(frame.values())] = smoothed

@@ -17,6 +17,7 @@ from napari_segkit.instances.visible_masks import VisibleMasks
 from napari_segkit.io.array_files import read_arrays, write_arrays
 from napari_segkit.label_result import LabelResult
 
+from .local_runner import LOCAL
 from .masks import class_probabilities, merged_masks
 from .object_blocks import (
     BlockResult,
@@ -32,13 +33,13 @@ from .object_blocks import (
 from .plan import TilePlan
 from .progress import Progress, TileStep
 from .request import PredictRequest
+from .runner import Runner
 from .sink import ObjectSink
-from .tiles import tile_masks
 from .uncertainty import uncertainty_in
 
 
 def predict_blocks(
-    request: PredictRequest, sink: ObjectSink
+    request: PredictRequest, sink: ObjectSink, runner: Runner = LOCAL
 ) -> Generator[TileStep, object, LabelResult]:
     """Predict the masks of all tiles, which stay in memory, and draw them block by block."""
     plan = request.plan
@@ -47,7 +48,7 @@ def predict_blocks(
     progress = Progress(plan.steps + 2 * len(blocks))
     before, kept = 0, []
     for frame in frames:
-        of_tiles = yield from _tile_masks(plan, frame, sink, progress)
+        of_tiles = yield from _tile_masks(plan, frame, sink, runner, progress)
         if of_tiles is None:
             return partial_result(plan, sink)
         masks = yield from merged_masks(plan, frame, of_tiles, progress)
@@ -66,7 +67,7 @@ def predict_blocks(
 
 
 def _tile_masks(
-    plan: TilePlan, frame: dict[str, int], sink: ObjectSink, progress: Progress
+    plan: TilePlan, frame: dict[str, int], sink: ObjectSink, runner: Runner, progress: Progress
 ) -> Generator[TileStep, object, dict[tuple[int, ...], SoftMasks] | None]:
     """Masks of the tiles of a frame, by start of tile; None if it is ended before.
 
@@ -77,15 +78,14 @@ def _tile_masks(
         row = list(group)
         file = sink.folder / f"masks-{'-'.join(map(str, [*frame.values(), first]))}.npz"
         if not file.exists():
-            found: list[SoftMasks] = []
-            for tiles in plan.batches(row):
-                found += tile_masks(plan, frame, tiles)
-                progress.heed((yield progress.step(len(tiles))))
-                if progress.is_finishing:
-                    return None
-            write_arrays(file, _to_arrays(found))
+            found = yield from runner.tile_masks(plan, frame, row, progress)
+            if found is None:
+                return None
+            write_arrays(file, _to_arrays([found[tile.start] for tile in row]))
         else:
-            yield progress.step(len(row))
+            progress.heed((yield progress.step(len(row))))
+        if progress.is_finishing:
+            return None
         masks |= zip([tile.start for tile in row], _to_masks(read_arrays(file)), strict=True)
     return masks
 

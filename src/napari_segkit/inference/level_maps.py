@@ -24,8 +24,14 @@ def _of_levels(model: TrainedModel) -> TrainedModel:
     """The same network as a model that predicts classes."""
     count = count_outputs(str(model.spec.objects), len(model.classes))
     levels = [LabelClass(n, f"level {n}", model.classes[0].color) for n in range(count)]
-    spec = replace(model.spec, objects=None)
-    return replace(model, spec=spec, classes=tuple(levels), refine=RefineConfig())
+    return replace(
+        model,
+        spec=replace(model.spec, objects=None),
+        classes=tuple(levels),
+        refine=RefineConfig(),
+        stuff=None,
+        stuff_values=(),
+    )
 
 
 def _around(plan: TilePlan) -> Region | None:

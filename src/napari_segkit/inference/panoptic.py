@@ -13,28 +13,32 @@ from napari_segkit.label_result import LabelResult
 from napari_segkit.steps import map_steps
 from napari_segkit.trained_model import TrainedModel
 
-from . import instance, semantic, watershed
+from . import instance, watershed
+from .local_runner import LOCAL
 from .panoptic_blocks import predict_blocks
 from .panoptic_maps import Maps, combined_maps, most_likely_stuff, share_statistics
 from .plan import unmeasured_plan
 from .progress import TileStep
 from .request import PredictRequest
-from .sink import ObjectSink
+from .runner import Runner
+from .sink import MemorySink, ObjectSink
 from .uncertainty import uncertainty_of
 
 
-def predict_tiles(request: PredictRequest) -> Generator[TileStep, object, LabelResult]:
+def predict_tiles(
+    request: PredictRequest, runner: Runner = LOCAL
+) -> Generator[TileStep, object, LabelResult]:
     """Predict with both models, each with its own refinement; labels are segment ids."""
     second = request.model.stuff
     if second is None:
         raise ValueError("This model holds one model only: merge two with merge_panoptic.")
     if isinstance(request.sink, ObjectSink):
-        return (yield from predict_blocks(request, second, request.sink))
-    return (yield from _predict_in_memory(request, second))
+        return (yield from predict_blocks(request, second, request.sink, runner))
+    return (yield from _predict_in_memory(request, second, runner))
 
 
 def _predict_in_memory(
-    request: PredictRequest, second: TrainedModel
+    request: PredictRequest, second: TrainedModel, runner: Runner
 ) -> Generator[TileStep, object, LabelResult]:
     model, image = request.model, request.image
     how = request.config.uncertainty
@@ -46,16 +50,15 @@ def _predict_in_memory(
         for m in (model, second)
     ]
     predict_things = instance.predict_tiles if model.info.has_masks else watershed.predict_tiles
-    steps = predict_things(replace(parts))  # whose plan goes with it
+    steps = predict_things(replace(parts), runner)  # whose plan goes with it
     things = yield from map_steps(steps, lambda step: TileStep(step.done, step.total + following))
     thing_candidates = _candidates(things)
     occurring = thing_candidates.positions.tolist()
     compact = _compact(np.asarray(things.probabilities), occurring)
     if not (request.probabilities or how):
         things = replace(things, probabilities=None)
-    steps = semantic.predict_tiles(
-        replace(parts, model=second, statistics=statistics, region=things.predicted)
-    )
+    of_stuff = replace(parts, model=second, statistics=statistics, region=things.predicted).plan
+    steps = runner.predict_plan(of_stuff, MemorySink(keep_probabilities=True))
     stuff = yield from map_steps(
         steps, lambda step: TileStep(first + step.done, first + step.total)
     )

@@ -19,7 +19,7 @@ from napari_segkit.instances.stored_objects import StoredObjects
 from napari_segkit.label_result import LabelResult
 from napari_segkit.trained_model import TrainedModel
 
-from . import instance_blocks, semantic, watershed_blocks
+from . import instance_blocks, watershed_blocks
 from .object_blocks import (
     BlockResult,
     Found,
@@ -36,6 +36,7 @@ from .part_sink import PartSink
 from .plan import TilePlan
 from .progress import Progress, TileStep
 from .request import PredictRequest
+from .runner import Runner
 from .sink import ObjectSink
 from .uncertainty import uncertainty_of
 
@@ -71,7 +72,7 @@ class BlockParts:
 
 
 def predict_blocks(
-    request: PredictRequest, second: TrainedModel, sink: ObjectSink
+    request: PredictRequest, second: TrainedModel, sink: ObjectSink, runner: Runner
 ) -> Generator[TileStep, object, LabelResult]:
     """Predict with both models, each into a file of its own, then merge these block by block."""
     of_things, of_stuff = _requests(request, second)
@@ -86,10 +87,10 @@ def predict_blocks(
     with closing(things_sink), closing(stuff_sink):
         of_masks = of_things.model.info.has_masks
         predict_things = (instance_blocks if of_masks else watershed_blocks).predict_blocks
-        things = yield from progress.part(predict_things(of_things, things_sink))
+        things = yield from progress.part(predict_things(of_things, things_sink, runner))
         progress.total -= of_stuff.plan.steps
         if not progress.is_finishing:
-            yield from progress.part(semantic.predict_plan(of_stuff.plan, stuff_sink))
+            yield from progress.part(runner.predict_plan(of_stuff.plan, stuff_sink))
         if progress.is_finishing:
             return partial_result(plan, sink)
         parts = Parts(things_sink, _classes_of(things), stuff_sink, second)

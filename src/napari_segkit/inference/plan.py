@@ -292,7 +292,7 @@ class TilePlan:
 
     def look_for_missing(self) -> None:
         """Look for missing pixels in all frames: others have read their tiles."""
-        self._incomplete.extend(self.frames())
+        self._incomplete[:] = self.frames()
 
     def missing(self, frame: dict[str, int], region: Sequence[slice]) -> NDArray[np.bool_] | None:
         """Which pixels of the original image are NaN or infinite, once the tiles are read."""

@@ -24,6 +24,7 @@ from .copies import require_copies
 from .memory import require_memory
 from .plan import TilePlan, make_plan, unmeasured_plan
 from .progress import TileStep
+from .runner import Runner
 from .sink import MemorySink, ObjectSink, Sink, UncertaintySink
 from .three_axes import require_three_axes
 
@@ -153,4 +154,6 @@ def _require_sink(sink: object, model: TrainedModel, config: PredictConfig) -> N
 class PredictTiles(Protocol):
     """Predicts tile by tile: one function for each kind of model."""
 
-    def __call__(self, request: PredictRequest, /) -> Generator[TileStep, object, LabelResult]: ...
+    def __call__(
+        self, request: PredictRequest, runner: Runner = ...
+    ) -> Generator[TileStep, object, LabelResult]: ...

@@ -21,16 +21,20 @@ from .plan import TilePlan
 from .postprocess import labels_from_probabilities
 from .progress import Progress, TileStep
 from .request import PredictRequest
+from .runner import Runner
 from .sink import MemorySink, ShowingSink, Sink, UncertaintySink
 from .tiles import tile_probabilities
 from .uncertainty import uncertainty_in
 
 
-def predict_tiles(request: PredictRequest) -> Generator[TileStep, object, LabelResult]:
+def predict_tiles(
+    request: PredictRequest, runner: Runner | None = None
+) -> Generator[TileStep, object, LabelResult]:
     """Predict class labels tile by tile, except those that the sink already has."""
     plan = request.plan
     sink: Sink = request.sink or MemorySink(keep_probabilities=request.probabilities)
-    return (yield from predict_plan(plan, sink))
+    predict = runner.predict_plan if runner else predict_plan
+    return (yield from predict(plan, sink))
 
 
 def predict_plan(plan: TilePlan, sink: Sink) -> Generator[TileStep, object, LabelResult]:

@@ -16,11 +16,12 @@ from napari_segkit.instances.watershed import segment_objects
 from napari_segkit.label_result import LabelResult
 
 from . import three_axes
-from .blending import blend_frame
 from .levels import refined_levels, typical_size
+from .local_runner import LOCAL
 from .plan import TilePlan
 from .progress import Progress, TileStep
 from .request import PredictRequest
+from .runner import Runner
 from .sink import ObjectSink
 from .uncertainty import FrameUncertainty
 from .watershed_blocks import predict_blocks
@@ -81,10 +82,12 @@ class FrameObjects:
         return RegionCandidates(found, without_pixels(self.plan.original), self.plan.model.ndim)
 
 
-def predict_tiles(request: PredictRequest) -> Generator[TileStep, object, LabelResult]:
+def predict_tiles(
+    request: PredictRequest, runner: Runner = LOCAL
+) -> Generator[TileStep, object, LabelResult]:
     """Predict objects; a smoothing refines class probabilities, not boundary or distance levels."""
     if isinstance(request.sink, ObjectSink):
-        return (yield from predict_blocks(request, request.sink))
+        return (yield from predict_blocks(request, request.sink, runner))
     plan = request.plan
     others = three_axes.other_plans(plan, plan.frames())
     model, image = plan.model, plan.original
@@ -95,7 +98,7 @@ def predict_tiles(request: PredictRequest) -> Generator[TileStep, object, LabelR
         maps = np.zeros((len(model.classes), *image.label_shape), np.float32)
     yield from three_axes.predict_others(plan, others, progress)
     for frame in () if progress.is_finishing else plan.frames():
-        levels = yield from _frame_levels(plan, frame, progress, uncertainty)
+        levels = yield from _frame_levels(plan, frame, progress, uncertainty, runner)
         if levels is None:
             break
         objects.add(levels, model.separation)
@@ -117,7 +120,8 @@ def predict_separated(
     plan, progress = request.plan, Progress(request.plan.steps)
     results = [FrameObjects(plan) for _ in separations]
     for frame in plan.frames():
-        levels = yield from _frame_levels(plan, frame, progress, FrameUncertainty(plan))
+        none = FrameUncertainty(plan)
+        levels = yield from _frame_levels(plan, frame, progress, none, LOCAL)
         if levels is not None:
             for objects, separation in zip(results, separations, strict=True):
                 objects.add(levels, separation)
@@ -128,11 +132,15 @@ def predict_separated(
 
 
 def _frame_levels(
-    plan: TilePlan, frame: dict[str, int], progress: Progress, uncertainty: FrameUncertainty
+    plan: TilePlan,
+    frame: dict[str, int],
+    progress: Progress,
+    uncertainty: FrameUncertainty,
+    runner: Runner,
 ) -> Generator[TileStep, object, FrameLevels | None]:
     """Levels of what is asked for of a frame; None if it is ended before."""
     context = plan.context(plan.box(frame))
-    levels = yield from blend_frame(plan, frame, context, progress)
+    levels = yield from runner.blend_frame(plan, frame, context, progress)
     if levels is None:
         return None
     of_levels = partial(levels_to_classes, levels, str(plan.model.spec.objects))

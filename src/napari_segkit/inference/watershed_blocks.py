@@ -19,6 +19,7 @@ from napari_segkit.label_result import LabelResult
 
 from .level_maps import level_plan
 from .levels import refined_levels, typical_size
+from .local_runner import LOCAL
 from .object_blocks import (
     BlockResult,
     Found,
@@ -35,7 +36,7 @@ from .part_sink import PartSink
 from .plan import TilePlan
 from .progress import Progress, TileStep
 from .request import PredictRequest
-from .semantic import predict_plan
+from .runner import Runner
 from .sink import ObjectSink
 from .uncertainty import uncertainty_in
 
@@ -43,7 +44,7 @@ LEVELS = "levels"
 
 
 def predict_blocks(
-    request: PredictRequest, sink: ObjectSink
+    request: PredictRequest, sink: ObjectSink, runner: Runner = LOCAL
 ) -> Generator[TileStep, object, LabelResult]:
     """Predict the levels of all tiles into a file, then the objects of each block, and join these.
 
@@ -57,7 +58,7 @@ def predict_blocks(
     progress = Progress(len(missing) + refined + len(blocks))
     if missing:
         with closing(PartSink(sink.folder, LEVELS, plan.original)) as levels:
-            yield from progress.part(predict_plan(level_plan(plan), levels))
+            yield from progress.part(runner.predict_plan(level_plan(plan), levels))
             yield from _separate_blocks(plan, missing, levels, sink, progress)
     if not is_complete(sink, blocks):
         return partial_result(plan, sink)

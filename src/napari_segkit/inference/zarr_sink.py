@@ -108,7 +108,7 @@ class ZarrSink:
             self.close()
             unfinished = self._create(plan, record)
             self._journal = self._open_journal()
-        elif len(self._journal):
+        elif self.has_pixels:
             self._note_begun()
         self._take(unfinished)
 
@@ -128,8 +128,11 @@ class ZarrSink:
 
     @property
     def has_pixels(self) -> bool:
-        """Whether a cell is written, by this process or one before."""
-        return self._journal is not None and len(self._journal) > 0
+        """Whether a cell or what objects are made of is written, by this process or before."""
+        if self._journal is None:
+            return False
+        of_parts = [*self.folder.glob(f"*/{JOURNAL}"), *self.folder.glob("*.npz")]
+        return len(self._journal) > 0 or any(file.stat().st_size for file in of_parts)
 
     def write(
         self,

@@ -7,7 +7,9 @@ import pytest
 import zarr
 
 from napari_segkit.images.classes import LabelClass
+from napari_segkit.io.files import read_image
 from napari_segkit.io.image_files import find_images
+from napari_segkit.io.zarr.layers import get_reader
 from napari_segkit.io.zarr.result_paths import check_target, part_folder
 from napari_segkit.io.zarr.writer import (
     create_result,
@@ -57,6 +59,22 @@ def test_the_folder_is_ome_zarr_with_levels_classes_and_sizes(tmp_path):
         expected = LABELS[:: 2**level, :: 2**level]
         np.testing.assert_array_equal(group[str(level)][...], expected)
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_other_programs_find_the_labels_at_the_root(tmp_path):
+    target = tmp_path / "out.zarr"
+    drain(finish_result(make(target, classes=CLASSES, spacing=(1, 0.5, 0.25), unit="um")))
+    root, inside = ome(target, ""), ome(target, "labels/prediction")
+    assert root["image-label"] == inside["image-label"]
+    (image,), (labels,) = root["multiscales"], inside["multiscales"]
+    assert image["axes"] == labels["axes"]
+    for one, other in zip(image["datasets"], labels["datasets"], strict=True):
+        assert one == other | {"path": f"labels/prediction/{other['path']}"}
+        assert isinstance(zarr.open_group(target, mode="r")[one["path"]], zarr.Array)
+    (layer,) = get_reader(target)(target)  # once, not as an image, too
+    assert layer[2] == "labels"
+    with pytest.raises(ValueError, match="labels and no image"):
+        read_image(target)
 
 
 def test_coarse_probabilities_are_means_of_what_is_there(tmp_path):

@@ -29,16 +29,22 @@ def image_attributes(
     zarr_format: int,
     *,
     centred: bool,
+    place: str = "",
 ) -> dict[str, Any]:
     """Attributes of a group with the levels "0", "1", ..., each coarser by `factors` along axes.
 
-    With `centred`, a pixel of a coarse level lies in the middle of those it was made of.
+    With `centred`, a pixel of a coarse level lies in the middle of those it was made of. `place` is
+    the group in it that has the levels, if it is another one.
     """
+    inside = f"{place}/" if place else ""
     multiscale = {
         "name": name,
         "axes": [_axis(axis, size.unit) for axis in axes],
         "datasets": [
-            {"path": str(level), "coordinateTransformations": _place(axes, size, f, centred)}
+            {
+                "path": f"{inside}{level}",
+                "coordinateTransformations": _place(axes, size, f, centred),
+            }
             for level, f in enumerate(factors)
         ],
     }

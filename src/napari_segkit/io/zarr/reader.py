@@ -1,6 +1,6 @@
 """Zarr folders as images and labels: OME-Zarr, and plain arrays of zarr 2 and 3."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from zarr.storage import LocalStore, ZipStore
 
 from napari_segkit.images.axis_guess import is_order
 from napari_segkit.images.classes import LabelClass
+from napari_segkit.images.layer_metadata import KEY
 from napari_segkit.images.levels import levels_of
 from napari_segkit.images.notes import say_note
 from napari_segkit.io.filenames import shorten
@@ -66,7 +67,7 @@ def read_parts(path: Path) -> Iterator[tuple[ZarrImage, str]]:
     if isinstance(node, zarr.Array):
         yield _image([node], path, labels=False), "image"
         return
-    inside, images, ome = label_groups(node), _parts(node), ome_attributes(dict(node.attrs))
+    inside, images, ome = label_groups(node), _parts(node), _described(node)
     if "image-label" in ome:
         yield _of_group(node, path, labels=True), "labels"
     elif "multiscales" in ome or not (inside or images) or any(node.array_keys()):
@@ -107,9 +108,15 @@ def _parts(node: Any) -> list[Any]:
     return [group for group in found if isinstance(group, zarr.Group)]
 
 
+def _described(group: Any) -> Mapping[str, Any]:
+    """What OME says of a group; nothing of a result, which lists the labels in it for others."""
+    attributes = dict(group.attrs)
+    return {} if KEY in attributes and LABELS in group else ome_attributes(attributes)
+
+
 def _of_group(group: Any, path: Path, *, labels: bool) -> ZarrImage:
     """The image that a group is or holds."""
-    ome = ome_attributes(dict(group.attrs))
+    ome = _described(group)
     if "multiscales" in ome:
         return _image([_array(group, name) for name in level_paths(ome)], path, ome, labels=labels)
     if "plate" in ome or "well" in ome:

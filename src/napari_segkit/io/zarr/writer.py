@@ -17,14 +17,20 @@ from napari_segkit.arguments import as_path
 from napari_segkit.images.classes import LabelClass
 from napari_segkit.images.layer_metadata import KEY
 from napari_segkit.images.units import UNKNOWN_SPACING, PixelSize, Spacing
-from napari_segkit.io.filenames import AnyPath
+from napari_segkit.io.filenames import AnyPath, stem
 from napari_segkit.io.zarr_folders import LABELS, PROBABILITIES, UNCERTAINTY
 from napari_segkit.steps import Step
 
-from .coarse_levels import CoarseBlock, coarse_blocks
+from .coarse_levels import CoarseBlock, coarse_blocks, level_factors
 from .empty_images import Layout, make_group, make_image
 from .label_groups import list_labels
-from .ome_written import channel_attributes, group_attributes, joined, label_attributes
+from .ome_written import (
+    channel_attributes,
+    group_attributes,
+    image_attributes,
+    joined,
+    label_attributes,
+)
 from .result_paths import (
     PREDICTED,
     check_target,
@@ -119,7 +125,8 @@ def create_result(
     )
     with explain_write_errors(path):
         if not image:
-            make_group(folder, "", zarr_format, joined(group_attributes(zarr_format), stored))
+            root = _shown_labels(labels, size, zarr_format, stem(path))
+            make_group(folder, "", zarr_format, joined(root, about, stored))
             make_group(folder, LABELS, zarr_format, group_attributes(zarr_format, labels=[name]))
         make_image(folder, at, zarr_format, labels, dtype, size, about, name=name, centred=False)
         if probabilities:
@@ -185,6 +192,16 @@ def require_own_folder(target: Path, *, needed: bool) -> None:
             f"{target} lies among the labels of an image, where only labels are written: choose a "
             "folder of its own for probabilities and uncertainty, such as result.zarr."
         )
+
+
+def _shown_labels(
+    labels: Layout, size: PixelSize, zarr_format: int, name: str
+) -> Mapping[str, Any]:
+    """Attributes by which other programs that open a result at its root show its labels."""
+    factors = level_factors(labels.axes, labels.shape, size.spacing)
+    return image_attributes(
+        name, labels.axes, size, factors, zarr_format, centred=False, place=PREDICTION
+    )
 
 
 def _make_floats(
