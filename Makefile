@@ -6,7 +6,7 @@
 #   make test-gpu    the tests that need a graphics card
 #   make lint        ruff, mypy and the import contracts
 #   make bench       import time, dock opening time, pauses of the window
-#   make peers       SegKit beside other programs, in turn: writes docs/benchmarks.md (20 minutes)
+#   make peers       SegKit beside other programs, in turn: writes docs/benchmarks.md (25 minutes)
 #   make pictures    the pictures of the docs, drawn anew in a real napari window
 #   make setup       only the set-up (also: make venv)
 #
