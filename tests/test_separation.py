@@ -9,6 +9,7 @@ import pytest
 from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig, mean_model
 from napari_segkit.instances.watershed import SEPARATIONS
 from napari_segkit.separation import choose_separation
+from napari_segkit.steps import drain
 from napari_segkit.training.validation_history import validations_of
 
 
@@ -69,7 +70,9 @@ def test_prediction_uses_it(classifier):
     for separation in (0.05, 0.9):
         other = Segmenter(classifier.spec, device="cpu")
         other.restore(replace(classifier.trained, separation=separation))
-        counts.append(other.predict(image).max())
+        result = drain(other.predict_tiles(image))
+        counts.append(result.labels.max())
+        assert result.provenance["separation"] == separation
     assert counts[0] < counts[1]
 
 

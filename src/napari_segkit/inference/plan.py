@@ -326,6 +326,7 @@ class TilePlan:
             "device": str(self.device),
             "threads": torch.get_num_threads(),
             "versions": versions(),
+            **({} if self.model.separation is None else {"separation": self.model.separation}),
             **({"stuff": self.stuff.provenance()} if self.stuff else {}),
         }
 
