@@ -37,3 +37,12 @@ def make():
         return replace(kept[channels], **changes)
 
     return make_model
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Here as on the workers: with other threads, the last digit may be another one."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

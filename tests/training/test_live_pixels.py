@@ -229,11 +229,13 @@ def test_a_stroke_or_the_end_interrupts_a_score(monkeypatch, is_ended):
     monkeypatch.setattr(live_pixels, "SCORE_PAUSE", 0.0)
     image, labels = scene((96, 150))
     live = Live(Segmenter("pixels"), image, labels)
-    live.paint(labels, (slice(30, 34), slice(6, 40)), 1)
-    live.step = next(live.steps)
-    while isinstance(live.step, TrainStep):
-        live.step = next(live.steps)
-    assert type(live.step) is Step  # the first fold was scored
+    *first, (box, value) = strokes(image.shape)
+    for each in first:
+        live.paint(labels, *each)
+    live.wait()  # for a first figure
+    live.paint(labels, box, value)
+    while type(live.step) is not Step or live.step.total:
+        live.step = next(live.steps)  # until the first fold is scored
     scored = []
     score = live_pixels.LivePixelTrainer._scores
     monkeypatch.setattr(
