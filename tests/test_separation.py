@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig, mean_model
+from napari_segkit import ModelSpec, Segmenter, TileConfig, TrainConfig, mean_model, new_training
 from napari_segkit.instances.watershed import SEPARATIONS
 from napari_segkit.separation import choose_separation
 from napari_segkit.steps import drain
+from napari_segkit.training.events import TrainStep
 from napari_segkit.training.validation_history import validations_of
 
 
@@ -62,6 +63,25 @@ def test_the_pixel_classifier_is_given_one(classifier, tmp_path):
     assert classifier.trained.separation in SEPARATIONS["boundary"]
     classifier.save(tmp_path / "a.segkit")
     assert Segmenter.load(tmp_path / "a.segkit").trained.separation == classifier.trained.separation
+
+
+def test_larger_frames_than_are_predicted_for_it_are_left_out(monkeypatch):
+    monkeypatch.setattr(new_training, "SEPARATION_PIXELS", 64**2)
+    image, ids = _chains(np.random.default_rng(0))
+    config = TrainConfig(labels_are="objects", tile=TileConfig(96, 0))
+    segmenter = Segmenter(ModelSpec("pixels", objects="boundary"), device="cpu")
+    assert segmenter.fit(image, ids, config).trained.separation is None
+
+
+def test_an_interrupted_training_does_not_wait_for_it():
+    image, ids = _chains(np.random.default_rng(0))
+    segmenter = Segmenter(ModelSpec("pixels", objects="boundary"), device="cpu")
+    config = TrainConfig(labels_are="objects", tile=TileConfig(96, 0))
+    steps = segmenter.train_epochs(image, ids, config)
+    while not isinstance(next(steps), TrainStep):
+        pass
+    steps.close()
+    assert segmenter.trained.separation is None
 
 
 def test_prediction_uses_it(classifier):

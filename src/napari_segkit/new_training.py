@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import replace
+from math import prod
 from pathlib import Path
 from typing import TypeVar
 
@@ -33,7 +34,7 @@ from .training_set import TrainingSet
 from .validation import Validation, score_pixels
 
 T = TypeVar("T")
-SEPARATION_TILES = 24  # that are predicted to choose how readily objects are separated
+SEPARATION_PIXELS = 2**22  # that are predicted to choose how readily objects are separated
 NOT_BEGUN = "The training has not begun, its images are still being read: send"
 
 
@@ -159,7 +160,8 @@ def with_thresholds(trainer: Trainer, trained: TrainedModel) -> TrainedModel:
 def with_separation(trainer: Trainer, trained: TrainedModel) -> TrainedModel:
     """A pixel classifier that separates objects as agrees best with what it was trained on.
 
-    It hardly learns pixels by heart. The separation of other models is chosen by their validation.
+    It hardly learns pixels by heart. Images with larger frames are left out, for they are predicted
+    whole. The separation of other models is chosen by their validation.
     """
     setup = trainer.setup
     if (
@@ -169,10 +171,15 @@ def with_separation(trainer: Trainer, trained: TrainedModel) -> TrainedModel:
         or trainer.config.is_endless
     ):
         return trained
-    images = [HeldOutImage(*pair) for pair in setup.data.labelled.pairs]
+    images = [
+        HeldOutImage(image, ids)
+        for image, ids in setup.data.labelled.pairs
+        if prod(image.spatial_shape(trained.ndim)) <= SEPARATION_PIXELS
+    ]
     held_out = HeldOut(None, "", images)
     validation = Validation(held_out, trainer.config, setup.device, objects=True)
-    validation.limit(trainer.tiling, SEPARATION_TILES)
+    if not validation.limit(trainer.tiling, SEPARATION_PIXELS // prod(trainer.tiling.size)):
+        return trained
     return replace(trained, separation=validation(trained).separation)
 
 

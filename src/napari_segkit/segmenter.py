@@ -394,6 +394,8 @@ learning_rates
 
     def _train(self, trainer: "Trainer") -> Generator[Step, object, None]:
         """Run a training and keep its model, also when it is closed; see `train_epochs`."""
+        from .new_training import with_separation
+
         try:
             with keeping_freed_memory():
                 yield from trainer.steps()
@@ -406,17 +408,19 @@ learning_rates
                     self._store_result(trainer)
             raise
         self._store_result(trainer)
+        if trainer.state.history and self.trained is not None:
+            self.trained = with_separation(trainer, self.trained)
 
     def _store_result(self, trainer: "Trainer") -> None:
         """Take the model, if there is one; then raise what kept it from being validated."""
         if not trainer.state.history:
             return
         self.held_out = trainer.setup.held_out  # of labels as they are in the end
-        from .new_training import with_refinement_of, with_separation, with_thresholds
+        from .new_training import with_refinement_of, with_thresholds
 
         previous = self.trained
         self.previous, self.trained = previous, with_refinement_of(previous, trainer.result())
-        self.trained = with_separation(trainer, with_thresholds(trainer, self.trained))
+        self.trained = with_thresholds(trainer, self.trained)
         if trainer.failure is not None:
             raise trainer.failure
 

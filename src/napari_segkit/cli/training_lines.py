@@ -28,8 +28,9 @@ def say_end(
     if config.thresholds:
         chosen = [f"{c.value}: {c.threshold:g}" for c in segmenter.refine.clean if c.threshold]
         say(f"Thresholds of classes: {', '.join(chosen) or 'none'}.")
-    if segmenter.trained is not None and segmenter.trained.separation is not None:
-        say(f"Touching objects are separated at {segmenter.trained.separation:g}.")
+    trained = segmenter.trained
+    if trained is not None and trained.separation is not None:
+        say(f"How readily touching objects are separated, 0 to 1: {trained.separation:g}.")
     if last is not None:
         _say_early_end(config, last)
 

@@ -73,7 +73,9 @@ def training_summary(segmenter: Segmenter) -> str:
     number = f"{provenance['objects']:,} objects" if "objects" in provenance else "objects"
     sizes = f"; {provenance['sizes']}" if "sizes" in provenance else ""
     apart = trained.separation
-    separated = "" if apart is None else f" Touching ones are separated at {apart:g}."
+    separated = (
+        "" if apart is None else f" How readily touching ones are separated, 0 to 1: {apart:g}."
+    )
     wide = f"typically {trained.object_size:.0f} pixels wide{escape(sizes)}"
     return f"Trained on {number}, {wide}.{separated}"
 
