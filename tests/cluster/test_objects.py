@@ -149,17 +149,20 @@ def test_masks_are_those_of_this_machine(masks, threads, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_network_of_masks_predicts_on_processes():
+@pytest.mark.parametrize("name", ["maskrcnn", "solo"])
+def test_a_network_of_masks_predicts_on_processes(name):
     import torch
 
     from napari_segkit.models import Inputs, build, outputs, resolve
     from napari_segkit.trained_model import TrainedModel
 
     torch.manual_seed(0)
-    spec, config = resolve(ModelSpec("maskrcnn", encoder="resnet18")), TrainConfig()
-    inputs = Inputs(1, outputs(spec, 2, config), (1.0, 1.0))
+    spec, config = resolve(ModelSpec(name, encoder="resnet18", dims="2D")), TrainConfig()
+    network = build(spec, Inputs(1, outputs(spec, 2, config), (1.0, 1.0))).eval()
+    if name == "solo":
+        torch.nn.init.zeros_(network.head.category[-1].bias)  # else it finds nothing untrained
     model = TrainedModel(
-        network=build(spec, inputs).eval(),
+        network=network,
         spec=spec,
         config=config,
         classes=OBJECTS,
